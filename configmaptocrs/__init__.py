@@ -1,0 +1,1 @@
+"""From MetalLB's legacy ConfigMap to custom resources."""

@@ -1,0 +1,1 @@
+"""Who announces which address. Pure: layer 2 elections here, BGP routes beside it."""

@@ -1,0 +1,1 @@
+"""BGP by a gobgpd over gRPC."""

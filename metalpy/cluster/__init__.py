@@ -1,0 +1,1 @@
+"""The places where a cluster can live, all behind one interface."""

@@ -1,0 +1,77 @@
+"""What a daemon needs of a cluster, wherever the cluster lives: changes come in, results go out.
+
+A cluster is read as one stream of batches. The first batches hold everything that there is, in any order, then
+comes `Synced`, then every later change. An object that could not be read is reported once in the log and keeps
+its last readable form. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from metalpy.model import Endpoint, Event, Ingress, Node, ObjectKey, Service
+
+DEFAULT_CONFIG_NAME = "config"
+FALLBACK_CONFIG_NAME = "metallb-config"
+"""Name of the ConfigMap in 0.9-era Helm installs; used when no name was asked for and only this one exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChanged:
+    """A Service came, changed or, with None, went."""
+
+    key: ObjectKey
+    service: Service | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsChanged:
+    """All endpoints behind one Service; None where the cluster has no record of any (the objects are absent)."""
+
+    service: ObjectKey
+    endpoints: tuple[Endpoint, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChanged:
+    """A node came, changed or, with None, went."""
+
+    name: str
+    node: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """The ConfigMap came, changed or, with `data` None, went. `data` are its keys and texts."""
+
+    key: ObjectKey
+    data: Mapping[str, str] | None
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Everything that was there at the start has been reported."""
+
+
+Change = ServiceChanged | EndpointsChanged | NodeChanged | ConfigChanged | Synced
+
+
+class Cluster(Protocol):
+    """One cluster. Calls raise `ClusterError` when it cannot be reached just now."""
+
+    def changes(self) -> AsyncIterator[Sequence[Change]]:
+        """Yield batches of changes for ever, the present state first."""
+        ...
+
+    async def write_ingress(self, service: Service, ingress: tuple[Ingress, ...]) -> None:
+        """Make `ingress` the Service's `status.loadBalancer.ingress`; everything else of it stays."""
+        ...
+
+    async def emit(self, event: Event) -> None:
+        """Tell the users of an object something; equal events are counted, not repeated."""
+        ...

@@ -1,0 +1,1 @@
+"""The programs that wire the rooms together: controller and speaker."""

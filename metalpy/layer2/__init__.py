@@ -1,0 +1,1 @@
+"""ARP (and NDP) on the node's LAN: frames, sockets, interfaces."""

@@ -1,0 +1,317 @@
+"""The values that every room of metalpy shares: what the operator wrote and what the cluster says.
+
+All of them are frozen and compare by meaning. Addresses are `ipaddress` objects; an IPv4-mapped IPv6 address
+is always held as the IPv4 address it means. Text as an operator wrote it is kept only where the converter has
+to repeat it, and never takes part in a comparison.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, sorted by name."""
+
+DEFAULT_BGP_PORT = 179
+DEFAULT_HOLD_TIME_S = 90
+
+
+class Family(enum.StrEnum):
+    """An address family, by the name that Kubernetes writes in `ipFamilies`."""
+
+    IPV4 = "IPv4"
+    IPV6 = "IPv6"
+
+    @classmethod
+    def of(cls, address: IPAddress | IPNetwork) -> Family:
+        """Tell the family of an address or network."""
+        return cls.IPV4 if address.version == 4 else cls.IPV6  # noqa: PLR2004 - the IP version number
+
+
+def parse_address(text: str) -> IPAddress:
+    """Read an IP literal as it stands in a Service or an endpoint: no zone, IPv4-mapped means IPv4.
+
+    Raises `ValueError` for anything else.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone")
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+# --- what the operator wrote ---------------------------------------------------------------------------
+
+
+class Protocol(enum.StrEnum):
+    """How the addresses of a pool are announced."""
+
+    LAYER2 = "layer2"
+    BGP = "bgp"
+
+
+class Operator(enum.StrEnum):
+    """The operators of a Kubernetes label selector."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelExpression:
+    """One `match-expressions` entry; `values` are sorted and without repetition."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether a node with these labels fits. `NotIn` also holds where the label is absent."""
+        match self.operator:
+            case Operator.IN:
+                return labels.get(self.key) in self.values
+            case Operator.NOT_IN:
+                return labels.get(self.key) not in self.values
+            case Operator.EXISTS:
+                return self.key in labels
+            case Operator.DOES_NOT_EXIST:
+                return self.key not in labels
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSelector:
+    """All labels and expressions must hold; an empty selector fits every node."""
+
+    match_labels: Labels = ()
+    match_expressions: tuple[LabelExpression, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether a node with these labels fits."""
+        return all(labels.get(key) == value for key, value in self.match_labels) and all(
+            expression.matches(labels) for expression in self.match_expressions
+        )
+
+
+def any_selector_matches(selectors: Iterable[NodeSelector], labels: Mapping[str, str]) -> bool:
+    """Tell whether one of the selectors fits these labels; no selectors at all fit every node."""
+    selectors = tuple(selectors)
+    return not selectors or any(selector.matches(labels) for selector in selectors)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """One entry of a pool's `addresses`: a CIDR or a range, as the aligned prefixes it stands for, ascending.
+
+    A range whose ends are of different families stands for no prefix at all.
+    """
+
+    prefixes: tuple[IPNetwork, ...]
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """A BGP community (RFC 1997) as its 32-bit number; `text` is the alias or literal as written."""
+
+    value: int
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.value >> 16}:{self.value & 0xFFFF}"
+
+
+@dataclass(frozen=True, slots=True)
+class BGPAdvertisement:
+    """How the addresses of a pool become routes. `localpref` 0 means not set."""
+
+    aggregation_length: int = 32
+    aggregation_length_v6: int = 128
+    localpref: int = 0
+    communities: tuple[Community, ...] = ()
+    """Without repetition, in the order written."""
+
+
+@dataclass(frozen=True, slots=True)
+class L2Advertisement:
+    """A pool's addresses are answered for by ARP and NDP, from one of the nodes that fit a selector."""
+
+    node_selectors: tuple[NodeSelector, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Addresses to hand out, and how they are announced. Order of `addresses` is the order of allocation."""
+
+    name: str
+    addresses: tuple[AddressRange, ...]
+    auto_assign: bool = True
+    avoid_buggy_ips: bool = False
+    layer2: tuple[L2Advertisement, ...] = ()
+    bgp: tuple[BGPAdvertisement, ...] = ()
+
+    @property
+    def prefixes(self) -> tuple[IPNetwork, ...]:
+        """All prefixes in the order in which their addresses are handed out."""
+        return tuple(prefix for entry in self.addresses for prefix in entry.prefixes)
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocols that announce this pool; a legacy pool has exactly one."""
+        layer2 = (Protocol.LAYER2,) if self.layer2 else ()
+        bgp = (Protocol.BGP,) if self.bgp else ()
+        return layer2 + bgp
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A router to speak BGP to (RFC 4271). Hold time 0 turns the timers off."""
+
+    my_asn: int
+    peer_asn: int
+    address: IPAddress
+    port: int = DEFAULT_BGP_PORT
+    source_address: IPAddress | None = None
+    router_id: ipaddress.IPv4Address | None = None
+    hold_time_s: int = DEFAULT_HOLD_TIME_S
+    keepalive_time_ns: int = DEFAULT_HOLD_TIME_S * 10**9 // 3
+    node_selectors: tuple[NodeSelector, ...] = ()
+    password: str = field(default="", repr=False)
+    bfd_profile: str = ""
+    ebgp_multihop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BFDProfile:
+    """A named set of BFD timers (RFC 5880); None leaves a value to the BFD daemon's default."""
+
+    name: str
+    receive_interval_ms: int | None = None
+    transmit_interval_ms: int | None = None
+    detect_multiplier: int | None = None
+    echo_interval_ms: int | None = None
+    echo_mode: bool = False
+    passive_mode: bool = False
+    minimum_ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator can say, whichever way it was written."""
+
+    pools: tuple[Pool, ...] = ()
+    peers: tuple[Peer, ...] = ()
+    bfd_profiles: tuple[BFDProfile, ...] = ()
+    communities: tuple[tuple[str, Community], ...] = ()
+    """Aliases, sorted by name."""
+
+
+# --- what the cluster says -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Namespace and name of an object; prints as `namespace/name`."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServicePort:
+    """What a client connects to: `protocol` is TCP, UDP or SCTP."""
+
+    protocol: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.protocol}/{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """One entry of `status.loadBalancer.ingress`, texts as they stand there.
+
+    `extra` is the JSON text of fields that metalpy does not read (ipMode, ports) and puts back as they were.
+    """
+
+    ip: str = ""
+    hostname: str = ""
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service, as far as a load balancer reads it. Annotation values are texts, empty where absent."""
+
+    key: ObjectKey
+    uid: str = ""
+    resource_version: str = ""
+    created: str = ""
+    """`metadata.creationTimestamp`, RFC 3339 in UTC: sorts as text."""
+    type: str = "LoadBalancer"
+    load_balancer_class: str | None = None
+    cluster_ips: tuple[str, ...] = ()
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] = "SingleStack"
+    ports: tuple[ServicePort, ...] = ()
+    selector: Labels = ()
+    external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
+    load_balancer_ip: str = ""
+    wanted_pool: str = ""
+    """Annotation `metallb.universe.tf/address-pool`."""
+    wanted_ips: str = ""
+    """Annotation `metallb.universe.tf/loadBalancerIPs`."""
+    sharing_key: str = ""
+    """Annotation `metallb.universe.tf/allow-shared-ip`."""
+    ingress: tuple[Ingress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address behind a Service. `node` is empty where the cluster does not say."""
+
+    address: str
+    ready: bool = True
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the cluster. `ready` is its Ready condition; a node without one counts as ready."""
+
+    name: str
+    labels: Labels = ()
+    ready: bool = True
+
+
+class Severity(enum.StrEnum):
+    """The type of a Kubernetes Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a user is to be told about an object, beside the object: a core/v1 Event."""
+
+    kind: Literal["Service", "ConfigMap"]
+    key: ObjectKey
+    severity: Severity
+    reason: str
+    message: str
+    component: Literal["metallb-controller", "metallb-speaker"] = "metallb-controller"
+    uid: str = ""
