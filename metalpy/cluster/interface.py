@@ -1,8 +1,8 @@
 """What a daemon needs of a cluster, wherever the cluster lives: changes come in, results go out.
 
-A cluster is read as one stream of batches. The first batches hold everything that there is, in any order, then
-comes `Synced`, then every later change. An object that could not be read is reported once in the log and keeps
-its last readable form. Nothing here decides anything.
+A cluster is read as one stream of batches. The first batches hold everything that there is, in any order,
+then comes `Synced`, then every later change. An object that could not be read is reported once in the log and
+keeps its last readable form. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG_NAME = "config"
 FALLBACK_CONFIG_NAME = "metallb-config"
-"""Name of the ConfigMap in 0.9-era Helm installs; used when no name was asked for and only this one exists."""
+"""The ConfigMap of 0.9-era Helm installs; read when no name was asked for and only this one exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ServiceChanged:
 
 @dataclass(frozen=True, slots=True)
 class EndpointsChanged:
-    """All endpoints behind one Service; None where the cluster has no record of any (the objects are absent)."""
+    """All endpoints behind one Service; None where the cluster has no object for them."""
 
     service: ObjectKey
     endpoints: tuple[Endpoint, ...] | None

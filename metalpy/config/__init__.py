@@ -1,1 +1,1 @@
-"""What an operator wrote, as text, becomes a `Config`: the legacy ConfigMap here, custom resources beside it."""
+"""What an operator wrote becomes a `Config`: the legacy ConfigMap here, custom resources beside it."""
