@@ -1,0 +1,69 @@
+# Each target sets up what it needs itself, on a Debian-like machine with Python 3.11 or newer.
+# What is slow is cached: the virtual environment in .venv, Debian packages on the machine, what is built from Go
+# modules in ~/.cache/metalpy-lab.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SANDBOX := $(BIN)/python -m tests.lab.sandbox
+BENCHES := allocation arp_flat
+LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
+FUZZ_DOCUMENTS ?= 200000
+
+.DEFAULT_GOAL := help
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster check bench bench-quick fuzz clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) ## Make .venv with metalpy and everything its tests and benchmarks need from PyPI
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@tests/lab/packages.sh
+	@echo "== making $(VENV) =="
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+packages: install
+	@tests/lab/packages.sh
+
+lab: packages ## Get the lab's parts: Kubernetes, etcd and MetalLB from Go modules; 15 minutes the first time
+	@$(BIN)/python -m tests.lab.build $(LAB_PARTS)
+
+demo: packages ## Play the tutorials' story on a LAN of network namespaces
+	@$(BIN)/python -m tests.seeds.demo
+
+test: check test-unit test-lan test-seeds test-cluster bench-quick ## Everything that a change must pass
+
+check: install ## Lint, format, types, and that imports point one way
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-unit: install ## Pure tests: no root, no network
+	$(BIN)/pytest tests/unit
+
+test-lan: packages ## Real frames in network namespaces
+	$(SANDBOX) $(BIN)/pytest tests/lan
+
+test-seeds: packages ## The tutorials' stories, whole
+	$(SANDBOX) $(BIN)/pytest tests/seeds
+
+test-cluster: lab ## A real API server
+	$(BIN)/pytest tests/cluster
+
+bench: packages ## Measure: one JSON object a line, ratios against peers and limits of the same run
+	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done
+
+bench-quick: packages ## The benchmarks, shortened
+	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name --quick || exit 1; done
+
+fuzz: install ## Feed FUZZ_DOCUMENTS mutated configurations to the parser
+	FUZZ_DOCUMENTS=$(FUZZ_DOCUMENTS) $(BIN)/pytest tests/unit/config/test_mutations.py --timeout 3600
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	find metalpy configmaptocrs tests -name __pycache__ -type d -prune -exec rm -rf {} +
