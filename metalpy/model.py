@@ -21,6 +21,10 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted by name."""
 
+POOL_ANNOTATION = "metallb.universe.tf/address-pool"
+ADDRESSES_ANNOTATION = "metallb.universe.tf/loadBalancerIPs"
+SHARING_ANNOTATION = "metallb.universe.tf/allow-shared-ip"
+
 DEFAULT_BGP_PORT = 179
 DEFAULT_HOLD_TIME_S = 90
 

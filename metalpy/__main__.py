@@ -1,0 +1,5 @@
+"""`python -m metalpy`."""
+
+from metalpy.cli import main
+
+main()
