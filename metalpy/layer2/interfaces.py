@@ -1,0 +1,149 @@
+"""Which network interfaces announce addresses, followed by netlink (`rtnetlink(7)`).
+
+An interface announces when it is up, is no port of a bridge, bond or VRF (their master announces), does ARP
+(dummy interfaces like kube-ipvs0 do not) and knows broadcast. An IPv4 address is not needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import RTMGRP_LINK
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
+
+log = structlog.get_logger()
+
+# From <linux/if.h>.
+IFF_UP = 0x1
+IFF_BROADCAST = 0x2
+IFF_NOARP = 0x80
+
+RETRY_S = 1.0
+"""Pause before netlink is opened anew after it failed (as when events came faster than they were read)."""
+
+_MAC_LENGTH = len("0a:00:00:00:00:01")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interface:
+    """An interface to announce on. With another MAC it is another value, and is opened anew."""
+
+    index: int
+    name: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What netlink says of an interface, as far as it matters here. `master` is 0 where there is none."""
+
+    index: int
+    name: str
+    mac: str
+    flags: int
+    master: int = 0
+
+    @property
+    def announces(self) -> bool:
+        """Tell whether addresses are announced on it."""
+        return (
+            self.flags & (IFF_UP | IFF_BROADCAST | IFF_NOARP) == IFF_UP | IFF_BROADCAST
+            and not self.master
+            and len(self.mac) == _MAC_LENGTH  # InfiniBand broadcasts too, with addresses of 20 bytes
+        )
+
+
+def announcing(links: Iterable[Link], names: Collection[str] = ()) -> frozenset[Interface]:
+    """Choose the interfaces that announce: all that can, or those of the given names that can."""
+    return frozenset(
+        Interface(link.index, link.name, link.mac)
+        for link in links
+        if link.announces and (not names or link.name in names)
+    )
+
+
+class Links:
+    """The links of this host: what was dumped, and every change since."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, Link] = {}
+
+    def __iter__(self) -> Any:
+        return iter(self._links.values())
+
+    def apply(self, message: Mapping[str, Any]) -> None:
+        """Take in an RTM_NEWLINK or RTM_DELLINK message.
+
+        A bridge reports its ports with messages of the same types but family AF_BRIDGE: there RTM_DELLINK means
+        that the port left the bridge, not that the link is gone. They are skipped; the change of master comes
+        as a message of its own.
+        """
+        if message["family"]:
+            return
+        if message["event"] == "RTM_DELLINK":
+            self._links.pop(message["index"], None)
+            return
+        self._links[message["index"]] = Link(
+            index=message["index"],
+            name=message.get("ifname") or "",
+            mac=message.get("address") or "",
+            flags=message["flags"],
+            master=message.get("master") or 0,
+        )
+
+
+async def watch(names: Collection[str] = ()) -> AsyncGenerator[frozenset[Interface], None]:
+    """Yield the interfaces that announce: those of now at once, then all of them again whenever that changes.
+
+    With `names` only interfaces of these names count; one that does not exist is logged when that is noticed,
+    and counts as soon as it is there. Goes on for ever: a failure of netlink is logged and everything read again.
+    """
+    absent: frozenset[str] = frozenset()
+    last: frozenset[Interface] | None = None
+    while True:
+        try:
+            async for links in _follow():
+                absent = _report_absent(links, names, absent)
+                current = announcing(links, names)
+                if current != last:
+                    last = current
+                    yield current
+        except (OSError, NetlinkError) as error:
+            log.error("cannot read network interfaces", op="getInterfaces", error=str(error))
+        await asyncio.sleep(RETRY_S)
+
+
+async def _follow() -> AsyncIterator[Links]:
+    """Yield the links, and again after every change. Raises `OSError` or `NetlinkError` when netlink fails."""
+    async with AsyncIPRoute() as netlink:
+        await netlink.bind(groups=RTMGRP_LINK)  # before the dump: a change in between comes as an event
+        links = Links()
+        async for message in await netlink.get_links():
+            links.apply(message)
+        yield links
+        while True:
+            async for message in netlink.get():
+                if message.get("event") in {"RTM_NEWLINK", "RTM_DELLINK"}:
+                    links.apply(message)
+            yield links
+
+
+def _report_absent(links: Links, names: Collection[str], reported: frozenset[str]) -> frozenset[str]:
+    """Log the names that no link has and that have not been reported; return all that no link has."""
+    existing = sorted(link.name for link in links)
+    absent = frozenset(names).difference(existing)
+    for name in sorted(absent - reported):
+        log.warning(
+            "no such network interface; announcing on it once it is there",
+            op="getInterfaces",
+            interface=name,
+            existing=existing,
+        )
+    return absent

@@ -1,0 +1,59 @@
+"""An announcer to be run on a host of a Lan: `python -m tests.lan.announce_program [--interval S] [INTERFACE...]`.
+
+It reads one JSON array a line, `["announce", ADDRESS...]`, `["counts"]` or `["pid"]`, and answers each with one
+line of JSON; the first line it writes is `"ready"`. Logs go to the standard error output as JSON lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from metalpy.errors import CapabilityError
+from metalpy.layer2.announcer import Announcer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+async def _obey(announcer: Announcer, command: str, words: Sequence[str]) -> Any:
+    match command:
+        case "announce":
+            await announcer.announce(frozenset(map(ip_address, words)))
+            return "in force"
+        case "counts":
+            counts = await announcer.counts()
+            return {str(address): dataclasses.asdict(each) for address, each in counts.items()}
+        case "pid":
+            return announcer.pid
+    raise ValueError(command)
+
+
+async def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--interval", type=float, default=1.1)
+    parser.add_argument("interfaces", nargs="*")
+    options = parser.parse_args(arguments)
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        async with Announcer(options.interfaces, interval_s=options.interval) as announcer:
+            print(json.dumps("ready"), flush=True)
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                command, *words = json.loads(line)
+                print(json.dumps(await _obey(announcer, command, words)), flush=True)
+    except CapabilityError as error:
+        print(json.dumps({"CapabilityError": str(error)}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

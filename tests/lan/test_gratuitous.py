@@ -1,0 +1,88 @@
+"""What the LAN hears without asking."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+from metalpy.layer2 import arp
+from tests.lab.wait import wait_until
+
+if TYPE_CHECKING:
+    from tests.lab.lan import Host
+    from tests.lan.node import Node
+
+IP = "192.168.1.240"
+OTHER = "192.168.1.241"
+
+
+def capture(client: Host, many: int) -> subprocess.Popen[Any]:
+    """Start to listen for that many broadcast ARP frames."""
+    words = [sys.executable, "-m", "tests.lan.wire_program", "capture", "eth0", str(many)]
+    listening = client.popen(words, stdout=subprocess.PIPE, text=True)
+    assert listening.stdout
+    assert listening.stdout.readline() == "ready\n"
+    return listening
+
+
+def heard(listening: subprocess.Popen[Any]) -> list[bytes]:
+    """Wait for the frames."""
+    output, _ = listening.communicate(timeout=10)
+    return [bytes.fromhex(line) for line in output.split()]
+
+
+def test_gained_address_is_announced_in_five_rounds_with_the_exact_bytes(quick: Node, client: Host) -> None:
+    listening = capture(client, 10)
+    quick.announce(IP)
+
+    head = "ffffffffffff 0a0000000001 0806 0001 0800 06 04"
+    body = "0a0000000001 c0a801f0 ffffffffffff c0a801f0" + "00" * 18
+    assert heard(listening) == [bytes.fromhex(f"{head} {op} {body}") for op in ("0001", "0002")] * 5
+    assert quick.counts(IP) == (0, 0, 10)
+
+
+def test_address_already_announced_is_not_announced_again(quick: Node, client: Host) -> None:
+    quick.announce(IP)
+    wait_until(lambda: quick.counts(IP)[2] == 10, 5, "the burst is over")
+    listening = capture(client, 10)
+    quick.announce(IP)
+    quick.announce(IP, OTHER)
+
+    assert {frame[arp.SENDER_IP] for frame in heard(listening)} == {IPv4Address(OTHER).packed}
+    assert quick.counts(IP)[2] == 10
+
+
+def test_burst_ends_at_once_when_the_address_is_lost(node: Node) -> None:
+    node.announce(IP)
+    wait_until(lambda: node.counts(IP)[2] == 2, 1, "the first round")
+    node.announce()
+    node.announce(OTHER)  # its second round is later than that of the other would be
+    wait_until(lambda: node.counts(OTHER)[2] == 4, 5, "two rounds")
+
+    assert node.counts(IP)[2] == 2
+
+
+def test_client_that_holds_the_old_owner_learns_the_new_one(quick: Node, client: Host) -> None:
+    client.run(["ip", "neigh", "replace", IP, "lladdr", "0a:00:00:00:00:77", "dev", "eth0", "nud", "stale"])
+    quick.announce(IP)
+
+    wait_until(lambda: client.neighbour(IP) == quick.host.mac, 5, "client holds the new owner")
+
+
+def test_new_mac_is_announced_for_all_addresses(quick: Node, client: Host) -> None:
+    quick.announce(IP)
+    wait_until(lambda: quick.counts(IP)[2] == 10, 5, "the burst is over")
+    listening = capture(client, 10)
+    quick.host.run(["ip", "link", "set", "eth0", "address", "0a:00:00:00:00:33"])
+
+    frames = heard(listening)
+    assert set(frames) == set(arp.gratuitous(IPv4Address(IP), "0a:00:00:00:00:33"))
+
+
+def test_ipv6_address_is_accepted_with_one_warning(node: Node) -> None:
+    node.announce("fd00::240", IP)
+    node.announce("fd00::240")
+
+    assert [line["ip"] for line in node.logs(level="warning")] == ["fd00::240"]

@@ -1,0 +1,89 @@
+"""Which interfaces announce, from what netlink says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog.testing
+
+from metalpy.layer2.interfaces import Interface, Link, Links, _report_absent, announcing
+
+UP_BROADCAST = 0x1 | 0x2 | 0x40 | 0x1000
+MAC = "0a:00:00:00:00:01"
+
+
+def message(
+    index: int = 2, name: str = "eth0", event: str = "RTM_NEWLINK", family: int = 0, **rest: Any
+) -> dict[str, Any]:
+    return {
+        "event": event,
+        "family": family,
+        "index": index,
+        "ifname": name,
+        "address": MAC,
+        "flags": UP_BROADCAST,
+        **rest,
+    }
+
+
+def links(*messages: dict[str, Any]) -> Links:
+    result = Links()
+    for each in messages:
+        result.apply(each)
+    return result
+
+
+def test_interface_that_is_up_and_knows_broadcast_announces() -> None:
+    assert announcing(links(message())) == {Interface(2, "eth0", MAC)}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"flags": 0x2},
+        {"flags": 0x49},
+        {"flags": 0x83},
+        {"master": 5},
+        {"address": None},
+        {"address": "0a:" * 19 + "0a"},
+    ],
+    ids=["down", "no broadcast", "no ARP", "port of a bridge", "no MAC", "InfiniBand"],
+)
+def test_interface_does_not_announce(rest: dict[str, Any]) -> None:
+    assert announcing(links(message(**rest))) == frozenset()
+
+
+def test_only_wanted_names_announce() -> None:
+    both = links(message(), message(3, "eth1"))
+
+    assert announcing(both, ("eth1", "eth9")) == {Interface(3, "eth1", MAC)}
+
+
+def test_link_that_goes_is_forgotten() -> None:
+    assert announcing(links(message(), message(event="RTM_DELLINK"))) == frozenset()
+
+
+def test_bridge_port_message_does_not_take_the_link_away() -> None:
+    after_leaving = links(message(master=5), message(), message(event="RTM_DELLINK", family=7))
+
+    assert announcing(after_leaving) == {Interface(2, "eth0", MAC)}
+
+
+def test_new_mac_makes_another_interface() -> None:
+    assert announcing(links(message(), message(address="0a:00:00:00:00:02"))) == {
+        Interface(2, "eth0", "0a:00:00:00:00:02")
+    }
+
+
+def test_named_interface_that_is_absent_is_logged_once_with_those_that_exist() -> None:
+    present = links(message(), message(3, "br0"))
+    with structlog.testing.capture_logs() as logs:
+        absent = _report_absent(present, ("eth7",), frozenset())
+        _report_absent(present, ("eth7",), absent)
+
+    assert [(line["interface"], line["existing"]) for line in logs] == [("eth7", ["br0", "eth0"])]
+
+
+def test_link_is_compared_by_value() -> None:
+    assert Link(1, "lo", MAC, 0) == Link(1, "lo", MAC, 0, master=0)
