@@ -1,0 +1,133 @@
+"""The controller: gives every Service its addresses and writes them into its status."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from metalpy.allocation.assignments import Assignments
+from metalpy.cluster.interface import ConfigChanged, ServiceChanged, Synced
+from metalpy.daemon.intake import ConfigIntake
+from metalpy.daemon.status_writer import StatusWriter
+from metalpy.errors import ClusterError
+from metalpy.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metalpy.allocation.converge import Outcome
+    from metalpy.cluster.interface import Change, Cluster
+    from metalpy.model import Config, Event, ObjectKey, Service
+    from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics
+
+_log = structlog.get_logger()
+
+
+class Controller:
+    """Feeds a cluster's changes to the allocation and carries its outcomes back.
+
+    Nothing is decided before the cluster has shown everything that there is: the addresses that statuses hold
+    are adopted first.
+    """
+
+    def __init__(self, cluster: Cluster, client: ClientMetrics, pools: AllocatorMetrics) -> None:
+        self._cluster = cluster
+        self._client = client
+        self._pools = pools
+        self._assignments = Assignments()
+        self._intake = ConfigIntake(self._configure, client)
+        self._writer = StatusWriter(self._write)
+        self._services: dict[ObjectKey, Service | None] = {}
+        self._config: ConfigChanged | None = None
+        self._synced = False
+        self._warned: dict[ObjectKey, tuple[Event, ...]] = {}
+        self.written = self._writer.written
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._writer.run())
+            async for changes in self._cluster.changes():
+                await self.take(changes)
+            writing.cancel()
+
+    async def take(self, changes: Sequence[Change]) -> None:
+        """Take in one batch of changes; what follows from it is written meanwhile (`written` waits for that)."""
+        for change in changes:
+            self._client.updates.inc()
+            match change:
+                case ServiceChanged(key, service):
+                    self._services[key] = service
+                case ConfigChanged():
+                    self._config = change
+                case Synced():
+                    self._synced = True
+                    _log.info("controller synced, can allocate IPs now", event_name="stateSynced")
+                case _:
+                    pass
+        if self._synced:
+            for event in self._decide():
+                await self._tell(event)
+
+    def _decide(self) -> list[Event]:
+        """Run the changes so far through the allocation. Gives the Events for the ConfigMap."""
+        services, self._services = self._services, {}
+        config, self._config = self._config, None
+        for key, service in services.items():
+            if service is None:
+                self._warned.pop(key, None)
+                self._writer.drop(key)
+                _log.info("service deleted", event_name="serviceDeleted", service=str(key))
+        self._carry_out(self._assignments.update(services))
+        events = self._intake.take(config) if config else self._intake.retry()
+        self._pools.show(self._assignments.counts())
+        return events
+
+    def _configure(self, config: Config) -> None:
+        self._carry_out(self._assignments.configure(config))
+
+    def _carry_out(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self._writer.put(outcome)
+
+    async def _write(self, outcome: Outcome) -> None:
+        service = outcome.service
+        log = _log.bind(service=str(service.key))
+        if outcome.reason:
+            log.info("cleared the assigned addresses", event_name="clearAssignment", reason=outcome.reason)
+        if outcome.writes_status:
+            try:
+                await self._cluster.write_ingress(service, outcome.ingress)
+            except ClusterError as error:
+                self._client.update_errors.inc()
+                log.error("failed to write the status", op="updateServiceStatus", error=str(error))
+                raise
+            self._assignments.wrote(outcome)
+            ips = [entry.ip for entry in outcome.ingress]
+            if ips:
+                log.info("assigned", event_name="ipAllocated", ip=ips, pool=outcome.pool)
+            log.info("updated service object", event_name="serviceUpdated", ip=ips)
+        await self._tell_outcome(outcome)
+
+    async def _tell_outcome(self, outcome: Outcome) -> None:
+        """Emit the Events of an outcome; a warning that stands already is not repeated."""
+        key = outcome.service.key
+        warnings = tuple(event for event in outcome.events if event.severity is Severity.WARNING)
+        standing = self._warned.pop(key, ())
+        if warnings:
+            self._warned[key] = warnings
+        for event in outcome.events:
+            if event.severity is Severity.NORMAL and not outcome.writes_status:
+                continue
+            if event not in standing:
+                await self._tell(event)
+
+    async def _tell(self, event: Event) -> None:
+        if event.severity is Severity.WARNING and event.kind == "Service":
+            _log.error(event.message, op="allocateIPs", service=str(event.key), reason=event.reason)
+        try:
+            await self._cluster.emit(event)
+        except ClusterError as error:
+            _log.warning("failed to emit an event", reason=event.reason, error=str(error))

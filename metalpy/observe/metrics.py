@@ -1,0 +1,104 @@
+"""The metrics of both daemons, by the reference's names, types and labels.
+
+Each daemon has a registry of its own, so that both may run in one process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from metalpy.allocation.allocator import PoolCounts
+
+MOST_IN_A_GAUGE = 2**63 - 1
+"""The reference's largest pool capacity; larger pools show this."""
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class ClientMetrics:
+    """What both daemons tell about the objects they read and the configuration in force."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.updates = Counter(
+            "metallb_k8s_client_updates",
+            "Number of k8s object updates that have been processed.",
+            registry=registry,
+        )
+        self.update_errors = Counter(
+            "metallb_k8s_client_update_errors",
+            "Number of k8s object updates that failed for some reason.",
+            registry=registry,
+        )
+        self.config_loaded = Gauge(
+            "metallb_k8s_client_config_loaded_bool",
+            "1 if the MetalLB configuration was successfully loaded at least once.",
+            registry=registry,
+        )
+        self.config_stale = Gauge(
+            "metallb_k8s_client_config_stale_bool",
+            "1 if running on a stale configuration, because the latest config failed to load.",
+            registry=registry,
+        )
+
+
+class AllocatorMetrics:
+    """The figures of the pools; series of pools that are gone are dropped."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._capacity = Gauge(
+            "metallb_allocator_addresses_total",
+            "Number of usable IP addresses, per pool",
+            ["pool"],
+            registry=registry,
+        )
+        self._in_use = Gauge(
+            "metallb_allocator_addresses_in_use_total",
+            "Number of IP addresses in use, per pool",
+            ["pool"],
+            registry=registry,
+        )
+        self._services = Gauge(
+            "metallb_allocator_services_allocated_total",
+            "Number of services allocated, per pool",
+            ["pool"],
+            registry=registry,
+        )
+        self._pools: set[str] = set()
+
+    def show(self, counts: Mapping[str, PoolCounts]) -> None:
+        """Show the present figures of all pools."""
+        for gone in self._pools - counts.keys():
+            for gauge in (self._capacity, self._in_use, self._services):
+                gauge.remove(gone)
+        self._pools = set(counts)
+        for pool, figures in counts.items():
+            self._capacity.labels(pool).set(min(figures.capacity, MOST_IN_A_GAUGE))
+            self._in_use.labels(pool).set(figures.in_use)
+            self._services.labels(pool).set(figures.services)
+
+
+class SpeakerMetrics:
+    """What this node announces."""
+
+    def __init__(self, registry: CollectorRegistry, node: str) -> None:
+        self._node = node
+        self._announced = Gauge(
+            "metallb_speaker_announced",
+            "Services being announced from this node. This is desired state, it does not guarantee that the "
+            "announcing protocols have converged.",
+            ["service", "protocol", "node", "ip"],
+            registry=registry,
+        )
+
+    def announced(self, service: str, protocol: str, ip: str) -> None:
+        """Note that this node announces an address of a Service."""
+        self._announced.labels(service, protocol, self._node, ip).set(1)
+
+    def withdrawn(self, service: str, protocol: str, ip: str) -> None:
+        """Note that it does not any more."""
+        self._announced.remove(service, protocol, self._node, ip)

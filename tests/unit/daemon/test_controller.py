@@ -1,0 +1,187 @@
+"""The controller between a cluster and the allocation; what it decides is tested with the allocation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from metalpy.cluster.interface import ServiceChanged, Synced
+from metalpy.daemon import status_writer
+from metalpy.daemon.controller import Controller
+from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics
+from tests.unit.daemon.fake_cluster import CONFIG, FakeCluster, changed, config, pool, pools, service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from metalpy.cluster.interface import Change
+    from metalpy.model import ObjectKey
+
+SMALL = pool("p", "10.3.0.0/31")
+OTHER = pool("q", "10.4.0.0/31")
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.registry = CollectorRegistry()
+        self.controller = Controller(self.cluster, ClientMetrics(self.registry), AllocatorMetrics(self.registry))
+
+    async def take(self, changes: Sequence[Change]) -> None:
+        """Have a batch taken in and everything written that follows from it."""
+        await self.controller.take(changes)
+        await self.controller.written()
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    def written(self, key: ObjectKey) -> list[tuple[str, ...]]:
+        return [ips for written, ips in self.cluster.written if written == key]
+
+
+@pytest.fixture
+async def setup() -> AsyncIterator[Setup]:
+    made = Setup()
+    running = asyncio.create_task(made.controller.run())
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_nothing_is_written_before_everything_was_seen(setup: Setup) -> None:
+    await setup.take([pools(SMALL), *changed(service("a"))])
+    assert setup.cluster.written == []
+
+    await setup.take([Synced()])
+    assert setup.cluster.written == [(service("a").key, ("10.3.0.0",))]
+
+
+async def test_settled_service_keeps_its_address_when_one_without_comes_first(setup: Setup) -> None:
+    await setup.take([*changed(service("a"), service("b", "10.3.0.0")), pools(SMALL), Synced()])
+
+    assert setup.cluster.written == [(service("a").key, ("10.3.0.1",))]
+
+
+async def test_allocation_is_told_by_event_and_log_after_the_write(setup: Setup) -> None:
+    with capture_logs() as logs:
+        await setup.take([pools(SMALL), *changed(service("a")), Synced()])
+
+    assert setup.cluster.reasons(service("a").key) == ["IPAllocated"]
+    assert {"ip": ["10.3.0.0"], "pool": "p"}.items() <= next(
+        line for line in logs if line.get("event_name") == "ipAllocated"
+    ).items()
+
+
+async def test_echo_of_an_own_write_writes_nothing(setup: Setup) -> None:
+    await setup.take([pools(SMALL), *changed(service("a")), Synced()])
+    await setup.take(changed(service("a", "10.3.0.0")))
+
+    assert len(setup.cluster.written) == 1
+
+
+async def test_failed_write_is_tried_again_and_told_only_once(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_writer, "RETRY_FIRST_S", 0.01)
+    setup.cluster.failing = True
+    await setup.take([pools(SMALL), *changed(service("a")), Synced()])
+    assert setup.cluster.events == []
+    assert setup.metric("metallb_k8s_client_update_errors_total") == 1
+
+    setup.cluster.failing = False
+    async with asyncio.timeout(10):
+        await setup.cluster.told.wait()
+    await setup.take([])
+
+    assert setup.cluster.written == [(service("a").key, ("10.3.0.0",))]
+    assert setup.cluster.reasons(service("a").key) == ["IPAllocated"]
+
+
+async def test_waiting_service_is_told_once_and_gets_the_address_that_is_freed(setup: Setup) -> None:
+    a, b, c = service("a"), service("b"), service("c")
+    await setup.take([pools(SMALL), *changed(a, b, c), Synced()])
+    await setup.take([])
+    await setup.take(changed(c))
+    assert setup.cluster.reasons(c.key) == ["AllocationFailed"]
+
+    await setup.take([ServiceChanged(a.key, None)])
+
+    assert setup.written(c.key) == [("10.3.0.0",)]
+    assert setup.cluster.reasons(c.key) == ["AllocationFailed", "IPAllocated"]
+
+
+async def test_bad_edit_is_told_with_its_place_and_the_last_good_configuration_stays(setup: Setup) -> None:
+    await setup.take([pools(SMALL), Synced()])
+    await setup.take([config("address-pools:\n- nam: p\n")])
+    await setup.take(changed(service("a")))
+
+    event = setup.cluster.events[0]
+    assert (event.key, event.reason) == (CONFIG, "ConfigInvalid")
+    assert "config:2:3: address-pools[0].nam" in event.message
+    assert setup.written(service("a").key) == [("10.3.0.0",)]
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
+
+    await setup.take([pools(SMALL)])
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 0
+
+
+async def test_missing_key_is_refused_and_names_the_keys_there_are(setup: Setup) -> None:
+    misnamed = type(config(""))(CONFIG, {"config.yaml": "address-pools: []"})
+    await setup.take([misnamed, Synced()])
+
+    assert "config.yaml" in setup.cluster.events[0].message
+
+
+async def test_refused_pools_come_into_force_when_the_last_service_in_the_way_goes(setup: Setup) -> None:
+    a, b = service("a"), service("b", wanted_pool="q")
+    await setup.take([pools(SMALL), *changed(a, b), Synced()])
+    await setup.take([pools(OTHER)])
+    conflict = setup.cluster.events[-1]
+    assert (conflict.reason, "default/a" in conflict.message) == ("ConfigConflict", True)
+    assert setup.written(b.key) == []
+
+    await setup.take([ServiceChanged(a.key, None)])
+
+    assert setup.written(b.key) == [("10.4.0.0",)]
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 0
+
+
+async def test_deleted_configmap_leaves_the_configuration_in_force(setup: Setup) -> None:
+    await setup.take([pools(SMALL), Synced()])
+    await setup.take([config(None)])
+    await setup.take(changed(service("a")))
+
+    assert setup.written(service("a").key) == [("10.3.0.0",)]
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
+
+
+async def test_pool_figures_are_shown_and_go_with_their_pool(setup: Setup) -> None:
+    await setup.take([pools(SMALL, OTHER), *changed(service("a")), Synced()])
+    assert setup.metric("metallb_allocator_addresses_total", pool="p") == 2
+    assert setup.metric("metallb_allocator_addresses_in_use_total", pool="p") == 1
+    assert setup.metric("metallb_allocator_services_allocated_total", pool="p") == 1
+
+    await setup.take([pools(SMALL)])
+    assert setup.metric("metallb_allocator_addresses_total", pool="q") is None
+
+
+async def test_service_that_is_no_load_balancer_any_more_is_cleared(setup: Setup) -> None:
+    await setup.take([pools(SMALL), *changed(service("a", "10.3.0.0")), Synced()])
+    await setup.take(changed(service("a", "10.3.0.0", type="ClusterIP")))
+
+    assert setup.written(service("a").key) == [()]
+
+
+async def test_failed_write_gives_way_to_a_newer_outcome(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_writer, "RETRY_FIRST_S", 0.01)
+    setup.cluster.failing = True
+    await setup.take([pools(SMALL, OTHER), *changed(service("a")), Synced()])
+    setup.cluster.failing = False
+    await setup.take(changed(service("a", wanted_pool="q")))
+    await setup.take([])
+
+    assert setup.cluster.written == [(service("a").key, ("10.4.0.0",))]

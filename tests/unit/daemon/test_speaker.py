@@ -1,0 +1,161 @@
+"""The speaker between a cluster and the network; elections are tested with the announcement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
+from metalpy.daemon.speaker import Speaker
+from metalpy.model import Endpoint, Node, parse_address
+from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
+from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
+
+if TYPE_CHECKING:
+    from metalpy.cluster.interface import Change
+    from metalpy.model import IPAddress, Service
+
+POOL = pool("p", "192.168.1.0/24")
+OWNED_BY_3, OWNED_BY_1 = "192.168.1.240", "192.168.1.241"
+NODES = ("node1", "node2", "node3")
+
+
+class FakeNetwork:
+    def __init__(self) -> None:
+        self.history: list[frozenset[IPAddress]] = []
+
+    async def announce(self, addresses: frozenset[IPAddress]) -> None:
+        self.history.append(addresses)
+
+    @property
+    def announced(self) -> set[str]:
+        return {str(address) for address in self.history[-1]} if self.history else set()
+
+
+class Setup:
+    def __init__(self, node: str = "node3", members: tuple[str, ...] = NODES) -> None:
+        self.cluster, self.network, self.registry = FakeCluster(), FakeNetwork(), CollectorRegistry()
+        client, metrics = ClientMetrics(self.registry), SpeakerMetrics(self.registry, node)
+        self.speaker = Speaker(self.cluster, self.network, node=node, members=members, client=client, metrics=metrics)
+        self.take = self.speaker.take
+
+
+@pytest.fixture
+def setup() -> Setup:
+    return Setup()
+
+
+def with_endpoints(*services: Service) -> list[Change]:
+    endpoint = Endpoint("10.1.0.1", node="node2")
+    return [*changed(*services), *(EndpointsChanged(one.key, (endpoint,)) for one in services)]
+
+
+async def test_only_the_elected_node_announces(setup: Setup) -> None:
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3), service("b", OWNED_BY_1)), Synced()])
+
+    assert setup.network.announced == {OWNED_BY_3}
+    assert setup.cluster.reasons(service("a").key) == ["nodeAssigned"]
+    assert setup.cluster.events[0].message == 'announcing from node "node3"'
+    assert setup.cluster.events[0].component == "metallb-speaker"
+    assert setup.cluster.reasons(service("b").key) == []
+
+
+async def test_nothing_is_announced_before_everything_was_seen(setup: Setup) -> None:
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3))])
+
+    assert setup.network.history == []
+
+
+async def test_announcement_is_told_once_however_often_it_is_evaluated(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    await setup.take(changed(a))
+    await setup.take([pools(POOL)])
+
+    assert setup.cluster.reasons(a.key) == ["nodeAssigned"]
+
+
+async def test_service_without_ready_endpoints_is_withdrawn(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    with capture_logs() as logs:
+        await setup.take([EndpointsChanged(a.key, None)])
+
+    assert setup.network.announced == set()
+    withdrawn = next(line for line in logs if line.get("event_name") == "serviceWithdrawn")
+    assert (withdrawn["reason"], withdrawn["ip"]) == ("notOwner", [OWNED_BY_3])
+
+
+async def test_moved_service_is_withdrawn_and_announced_by_its_new_address(setup: Setup) -> None:
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    with capture_logs() as logs:
+        await setup.take(changed(service("a", "192.168.1.250", external_traffic_policy="Cluster")))
+
+    reasons = [line["reason"] for line in logs if line.get("event_name") == "serviceWithdrawn"]
+    assert reasons == ["loadBalancerIPChanged"]
+
+
+async def test_deleted_service_is_withdrawn(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    await setup.take([ServiceChanged(a.key, None)])
+
+    assert setup.network.announced == set()
+
+
+async def test_metric_shows_what_is_announced_and_goes_with_it(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    labels = {"service": "default/a", "protocol": "layer2", "node": "node3", "ip": OWNED_BY_3}
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    assert setup.registry.get_sample_value("metallb_speaker_announced", labels) == 1
+
+    await setup.take([ServiceChanged(a.key, None)])
+    assert setup.registry.get_sample_value("metallb_speaker_announced", labels) is None
+
+
+async def test_bad_configuration_leaves_announcements_alone(setup: Setup) -> None:
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    await setup.take([config("address-pools: 7")])
+    await setup.take([config(None)])
+
+    assert setup.network.announced == {OWNED_BY_3}
+
+
+async def test_configuration_that_takes_any_services_pool_is_refused_by_every_speaker(setup: Setup) -> None:
+    elsewhere = service("b", OWNED_BY_1)
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3), elsewhere), Synced()])
+    await setup.take([pools(pool("p", f"{OWNED_BY_3}/32"))])
+    await setup.take([ServiceChanged(service("a").key, None)])
+    assert setup.registry.get_sample_value("metallb_k8s_client_config_stale_bool") == 1
+
+    await setup.take([ServiceChanged(elsewhere.key, None)])
+    assert setup.registry.get_sample_value("metallb_k8s_client_config_stale_bool") == 0
+
+
+async def test_next_node_announces_when_the_cluster_shows_the_owner_not_ready() -> None:
+    setup = Setup("node1", members=())
+    nodes = [NodeChanged(name, Node(name)) for name in NODES]
+    await setup.take([pools(POOL), *nodes, *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    assert setup.network.announced == set()
+
+    await setup.take([NodeChanged("node3", Node("node3", ready=False))])
+    assert setup.network.announced == {OWNED_BY_3}
+
+
+async def test_lone_speaker_of_a_cluster_without_nodes_announces_everything() -> None:
+    setup = Setup("alone", members=())
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3), service("b", OWNED_BY_1)), Synced()])
+
+    assert setup.network.announced == {OWNED_BY_3, OWNED_BY_1}
+
+
+async def test_bgp_pool_is_not_announced_on_the_lan(setup: Setup) -> None:
+    bgp = pools(pool("p", "192.168.1.0/24", protocol="bgp"))
+    await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    await setup.take([bgp])
+
+    assert setup.network.announced == set()
+    assert parse_address(OWNED_BY_3) in setup.network.history[0]

@@ -1,0 +1,57 @@
+"""Log lines have the reference's shape: what reads MetalLB's logs reads these."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+PROGRAM = """
+import logging, structlog
+from metalpy.observe import logs
+logs.configure({level!r})
+log = structlog.get_logger()
+log.info("service has IP, announcing", event_name="serviceAnnounced", service="default/nginx", ips=("a", "b"))
+log.debug("not at info")
+log.warning("doubtful <&>")
+logging.getLogger("library").warning("from %s", "outside")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("broke")
+"""
+
+
+def lines(level: str = "info") -> list[dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(level=level)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_line_is_one_json_object_with_the_reference_keys_in_order() -> None:
+    first = lines()[0]
+
+    assert list(first) == ["caller", "event", "ips", "level", "msg", "service", "ts"]
+    assert first["event"] == "serviceAnnounced"
+    assert first["msg"] == "service has IP, announcing"
+    assert first["ips"] == ["a", "b"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", str(first["ts"]))
+    assert re.fullmatch(r"<string>:\d+|\S+\.py:\d+", str(first["caller"]))
+
+
+def test_level_decides_what_is_written() -> None:
+    assert [line["level"] for line in lines("info")] == ["info", "warn", "warn", "error"]
+    assert [line["level"] for line in lines("debug")] == ["info", "debug", "warn", "warn", "error"]
+    assert [line["level"] for line in lines("error")] == ["error"]
+    assert lines("none") == []
+
+
+def test_libraries_write_the_same_lines() -> None:
+    assert {"component": "library", "msg": "from outside"}.items() <= lines()[2].items()
+
+
+def test_traceback_stays_on_the_line() -> None:
+    assert "ZeroDivisionError" in str(lines()[3]["exception"])
