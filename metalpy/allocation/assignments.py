@@ -1,0 +1,145 @@
+"""All Services of a cluster and what each holds, brought to rest after every change.
+
+The controller, `plan` and the converter's proof feed the same changes in and read the same outcomes. The result
+depends on the configuration, the Services and the order of changes alone, never on hashing or timing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from metalpy.allocation.allocator import Allocator, OnConflict
+from metalpy.allocation.converge import Outcome, adopts, converge
+from metalpy.allocation.demand import status_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from metalpy.allocation.allocator import Holding, PoolCounts
+    from metalpy.model import Config, ObjectKey, Service
+
+_AFTER_ALL_TIMES = "~"
+"""Sorts after every RFC 3339 time: a Service without a creation time counts as the youngest."""
+
+
+def _seniority(service: Service) -> tuple[str, str, str]:
+    return service.created or _AFTER_ALL_TIMES, service.key.namespace, service.key.name
+
+
+def _asks(service: Service) -> bool:
+    return bool(service.load_balancer_ip or service.wanted_ips)
+
+
+def _turn(service: Service) -> tuple[bool, str, str, str]:
+    """Order in which Services are served: those that ask for an address by name first, then by age."""
+    return not _asks(service), *_seniority(service)
+
+
+class Assignments:
+    """The state of allocation for one cluster. Does nothing before the first configuration."""
+
+    def __init__(self, on_conflict: OnConflict = OnConflict.REFUSE) -> None:
+        self._on_conflict = on_conflict
+        self._allocator = Allocator()
+        self._configured = False
+        self._services: dict[ObjectKey, Service] = {}
+        self._waiting: set[ObjectKey] = set()
+
+    def holding(self, key: ObjectKey) -> Holding | None:
+        """Give what a Service holds."""
+        return self._allocator.holding(key)
+
+    def counts(self) -> dict[str, PoolCounts]:
+        """Give the figures of every pool, by name."""
+        return self._allocator.counts()
+
+    def configure(self, config: Config) -> list[Outcome]:
+        """Put a configuration in force and bring every Service to rest under it.
+
+        The first one adopts the addresses that statuses hold before anybody gets a new one: elders first, so
+        of two that claim one address the elder keeps it. Raises `PoolsConflict` if a later one would take
+        addresses away; the former then stays in force.
+        """
+        self._allocator.set_pools(config.pools, self._on_conflict)
+        if not self._configured:
+            self._configured = True
+            self._adopt(self._services.values())
+        return self._settle(self._services.values())
+
+    def update(self, changes: Mapping[ObjectKey, Service | None]) -> list[Outcome]:
+        """Take in changed Services (None: gone) and bring them, and all that wait, to rest.
+
+        A Service whose new status names addresses that fit keeps them, before another gets a new one.
+        """
+        freed = False
+        changed: list[Service] = []
+        for key, service in changes.items():
+            if service is None:
+                self._services.pop(key, None)
+                self._waiting.discard(key)
+                freed |= self._allocator.release(key)
+            else:
+                self._services[key] = service
+                changed.append(service)
+        if not self._configured:
+            return []
+        self._adopt(service for service in changed if self._allocator.holding(service.key) is None)
+        return self._settle(changed, freed=freed)
+
+    def wrote(self, outcome: Outcome) -> None:
+        """Note that an outcome's status was written, unless the Service has changed since."""
+        key = outcome.service.key
+        if self._services.get(key) is outcome.service:
+            self._services[key] = replace(outcome.service, ingress=outcome.ingress)
+
+    def _adopt(self, services: Iterable[Service]) -> None:
+        for service in sorted(services, key=_seniority):
+            demand = adopts(service, self._allocator)
+            addresses = status_addresses(service)
+            if demand and addresses:
+                self._allocator.hold(addresses, demand)
+
+    def _settle(self, services: Iterable[Service], *, freed: bool = False) -> list[Outcome]:
+        """Converge Services, and those that wait if anything is freed, until all are at rest.
+
+        Who asks by name or holds something comes first, since moving frees addresses: then a freed address goes
+        to the first in turn of all that have none, not to whoever happens to come next.
+        """
+        outcomes: dict[ObjectKey, Outcome] = {}
+        due = {service.key: service for service in services}
+        first = {
+            key
+            for key, service in due.items()
+            if _asks(service) or (self._allocator.holding(key) and key not in self._waiting)
+        }
+        freed |= self._serve(first, outcomes)
+        freed = self._serve((due.keys() - first) | (self._waiting if freed else set()), outcomes)
+        while freed:
+            freed = self._serve(self._waiting, outcomes)
+        return list(outcomes.values())
+
+    def _serve(self, keys: AbstractSet[ObjectKey], outcomes: dict[ObjectKey, Outcome]) -> bool:
+        """Converge Services in their turn, each once. Tells whether an address or a port became free."""
+        freed = False
+        for service in sorted((self._services[key] for key in keys), key=_turn):
+            outcome = converge(service, self._allocator)
+            outcomes[service.key] = outcome
+            freed |= self._commit(outcome)
+        return freed
+
+    def _commit(self, outcome: Outcome) -> bool:
+        """Make an outcome the allocator's memory. Tells whether an address or a port became free."""
+        key = outcome.service.key
+        if outcome.waiting:
+            self._waiting.add(key)
+        else:
+            self._waiting.discard(key)
+        before = self._allocator.holding(key)
+        if before and before.addresses == outcome.addresses and before.demand == outcome.demand:
+            return False
+        if outcome.demand is None:
+            return self._allocator.release(key)
+        self._allocator.hold(outcome.addresses, outcome.demand)
+        return before is not None
