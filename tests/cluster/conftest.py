@@ -1,0 +1,31 @@
+"""One API server for the whole tier, and a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.kube.control_plane import ControlPlane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[ControlPlane]:
+    """Give a running control plane that keeps an audit log; whoever stops it starts it again."""
+    with ControlPlane(audit_level="Metadata") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def namespace(api_server: ControlPlane) -> Iterator[str]:
+    """Give the name of a new, empty namespace, which vanishes with everything in it."""
+    name = f"test-{next(_numbers)}"
+    api_server.admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    api_server.remove_namespace(name)
