@@ -8,15 +8,22 @@ from typing import Any
 
 import click
 
-from metalpy.cli.options import cluster_options, cluster_settings, http_settings
+from metalpy.cli.options import (
+    cluster_options,
+    cluster_settings,
+    controller_options,
+    controller_settings,
+    http_settings,
+)
 from metalpy.daemon import programs
 from metalpy.observe import logs
 
 
 @click.command
 @cluster_options
+@controller_options
 def controller(**options: Any) -> None:
     """Give every Service of type LoadBalancer its addresses."""
     logs.configure(options["log_level"])
-    ended = programs.serve(cluster_settings(options), http_settings(options), None, controller=True)
-    sys.exit(asyncio.run(ended))
+    cluster, http = cluster_settings(options), http_settings(options)
+    sys.exit(asyncio.run(programs.serve(cluster, http, controller=controller_settings(options))))

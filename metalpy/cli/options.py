@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from metalpy.daemon.programs import ClusterSettings, HTTPSettings, SpeakerSettings
+from metalpy.allocation.allocator import OnConflict
+from metalpy.cluster.leadership import Lease
+from metalpy.config.values import parse_duration
+from metalpy.daemon.settings import (
+    ApiServer,
+    ClusterSettings,
+    ControllerSettings,
+    HTTPSettings,
+    Manifests,
+    SecretSettings,
+    SpeakerSettings,
+)
 from metalpy.observe import logs
 from metalpy.observe.http import DEFAULT_PORT
 
@@ -17,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_NAMESPACE = "metallb-system"
+NANOSECONDS_A_SECOND = 10**9
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 Command = Any
@@ -28,10 +42,14 @@ def cluster_options(command: Command) -> Command:
     return _add(
         command,
         click.option(
+            "--kubeconfig",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="How to reach the API server.  [default: as the pod that this runs in]",
+        ),
+        click.option(
             "--manifests",
             type=click.Path(path_type=Path, file_okay=False),
-            required=True,
-            help="Directory of YAML manifests that is the cluster.",
+            help="Directory of YAML manifests that is the cluster, instead of an API server.",
         ),
         click.option(
             "--state-dir",
@@ -45,11 +63,43 @@ def cluster_options(command: Command) -> Command:
             envvar="METALLB_NAMESPACE",
             help=f"Namespace of the ConfigMap.  [default: the pod's, else {DEFAULT_NAMESPACE}]",
         ),
+        click.option("--lb-class", default="", help="The spec.loadBalancerClass that is ours.  [default: none]"),
+        go_flag("--disable-epslices", help="Read Endpoints, never EndpointSlices."),
+        go_flag("--enable-pprof", help="Accepted for MetalLB's manifests; there are no such pages."),
         click.option("--host", envvar="METALLB_HOST", default="", help="Address of the HTTP port.  [default: all]"),
         click.option(
             "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="HTTP port."
         ),
         click.option("--log-level", type=click.Choice(list(logs.LEVELS)), default="info", show_default=True),
+    )
+
+
+def controller_options(command: Command) -> Command:
+    """Add the options that say how a controller works."""
+    return _add(
+        command,
+        click.option(
+            "--on-conflict",
+            type=click.Choice([choice.value for choice in OnConflict]),
+            default=OnConflict.REFUSE.value,
+            show_default=True,
+            help="What to do with a configuration that takes addresses away from Services.",
+        ),
+        click.option(
+            "--ml-secret-name", envvar="METALLB_ML_SECRET_NAME", default="", help="Memberlist secret to create."
+        ),
+        click.option("--deployment", envvar="METALLB_DEPLOYMENT", default="", help="Deployment that owns the secret."),
+        go_flag("--leader-elect", default=True, help="Work only while holding a Lease, where Leases are granted."),
+        click.option(
+            "--leader-elect-identity",
+            envvar="POD_NAME",
+            help="Who we are to the other controllers; a restarted container that is the same goes on leading at "
+            "once.  [default: different at each start]",
+        ),
+        click.option("--leader-elect-resource-name", default="metalpy-controller", show_default=True),
+        click.option("--leader-elect-lease-duration", type=Seconds(), default="15s", show_default=True),
+        click.option("--leader-elect-renew-deadline", type=Seconds(), default="10s", show_default=True),
+        click.option("--leader-elect-retry-period", type=Seconds(), default="2s", show_default=True),
     )
 
 
@@ -79,14 +129,57 @@ def _add(command: Command, *options: Callable[[Command], Command]) -> Command:
     return command
 
 
+def go_flag(name: str, *, default: bool = False, help: str) -> Callable[[Command], Command]:  # noqa: A002 - click's word
+    """Make a flag that is written as Go programs have it: alone, or with `=true` or `=false`."""
+    return click.option(name, type=bool, is_flag=False, flag_value=True, default=default, show_default=True, help=help)
+
+
+class Seconds(click.ParamType[int]):
+    """Whole seconds, written as Go durations are: `15s`, `1m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a duration; click reports what cannot be read."""
+        if isinstance(value, int):
+            return value
+        try:
+            nanoseconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if nanoseconds < NANOSECONDS_A_SECOND:
+            self.fail(f"{value!r} is less than a second", param, ctx)
+        return nanoseconds // NANOSECONDS_A_SECOND
+
+
 def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
-    """Read where the cluster is from parsed options."""
-    manifests: Path = options["manifests"]
-    return ClusterSettings(
-        manifests,
-        options["state_dir"] or _state_of(manifests),
-        options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE,
-        options["config_name"],
+    """Read where the cluster is from parsed options. Raises `click.UsageError` where they contradict."""
+    manifests: Path | None = options["manifests"]
+    if manifests and options["kubeconfig"]:
+        raise click.UsageError("--manifests and --kubeconfig are two clusters: give one of them")
+    home = (
+        Manifests(manifests, options["state_dir"] or _state_of(manifests))
+        if manifests
+        else ApiServer(options["kubeconfig"], slices=not options["disable_epslices"])
+    )
+    namespace = options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE
+    return ClusterSettings(home, namespace, options["config_name"], options["lb_class"])
+
+
+def controller_settings(options: dict[str, Any]) -> ControllerSettings:
+    """Read the controller's settings from parsed options."""
+    lease = Lease(
+        namespace=options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE,
+        name=options["leader_elect_resource_name"],
+        identity=options["leader_elect_identity"] or f"{socket.gethostname()}_{uuid.uuid4()}",
+        duration_s=options["leader_elect_lease_duration"],
+        renew_deadline_s=options["leader_elect_renew_deadline"],
+        retry_period_s=options["leader_elect_retry_period"],
+    )
+    return ControllerSettings(
+        OnConflict(options["on_conflict"]),
+        lease if options["leader_elect"] else None,
+        SecretSettings(options["ml_secret_name"], options["deployment"]),
     )
 
 

@@ -19,6 +19,5 @@ from metalpy.observe import logs
 def speaker(**options: Any) -> None:
     """Announce the addresses that are this node's to announce."""
     logs.configure(options["log_level"])
-    speaker = speaker_settings(options)
-    ended = programs.serve(cluster_settings(options), http_settings(options), speaker, controller=False)
-    sys.exit(asyncio.run(ended))
+    cluster, http = cluster_settings(options), http_settings(options)
+    sys.exit(asyncio.run(programs.serve(cluster, http, speaker=speaker_settings(options))))

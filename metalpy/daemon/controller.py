@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
+from metalpy.allocation.demand import is_ours
 from metalpy.cluster.interface import ConfigChanged, ServiceChanged, Synced
 from metalpy.daemon.intake import ConfigIntake
 from metalpy.daemon.status_writer import StatusWriter
@@ -32,16 +34,24 @@ class Controller:
     are adopted first.
     """
 
-    def __init__(self, cluster: Cluster, client: ClientMetrics, pools: AllocatorMetrics) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        client: ClientMetrics,
+        pools: AllocatorMetrics,
+        on_conflict: OnConflict = OnConflict.REFUSE,
+        lb_class: str = "",
+    ) -> None:
         self._cluster = cluster
         self._client = client
         self._pools = pools
-        self._assignments = Assignments()
+        self._assignments = Assignments(on_conflict)
+        self._lb_class = lb_class
         self._intake = ConfigIntake(self._configure, client)
         self._writer = StatusWriter(self._write)
         self._services: dict[ObjectKey, Service | None] = {}
         self._config: ConfigChanged | None = None
-        self._synced = False
+        self.synced = False
         self._warned: dict[ObjectKey, tuple[Event, ...]] = {}
         self.written = self._writer.written
 
@@ -59,15 +69,15 @@ class Controller:
             self._client.updates.inc()
             match change:
                 case ServiceChanged(key, service):
-                    self._services[key] = service
+                    self._services[key] = service if service and is_ours(service, self._lb_class) else None
                 case ConfigChanged():
                     self._config = change
                 case Synced():
-                    self._synced = True
+                    self.synced = True
                     _log.info("controller synced, can allocate IPs now", event_name="stateSynced")
                 case _:
                     pass
-        if self._synced:
+        if self.synced:
             for event in self._decide():
                 await self._tell(event)
 

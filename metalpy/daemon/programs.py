@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from metalpy import __version__
-from metalpy.cluster.manifests import ManifestCluster
+from metalpy.cluster.api_session import ApiSession
+from metalpy.cluster.leadership import lead, may_lead
+from metalpy.cluster.memberlist_secret import ensure_secret
 from metalpy.daemon.controller import Controller
+from metalpy.daemon.settings import Manifests
 from metalpy.daemon.speaker import Speaker
 from metalpy.errors import MetalpyError
 from metalpy.layer2.announcer import Announcer
@@ -21,7 +23,8 @@ from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, SpeakerMetr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from metalpy.daemon.settings import ClusterSettings, ControllerSettings, HTTPSettings, SpeakerSettings
 
 FAILED = 1
 """Exit status when a daemon cannot start or go on."""
@@ -29,42 +32,12 @@ FAILED = 1
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterSettings:
-    """Where the cluster lives: a directory of manifests, and the directory for what metalpy adds to it."""
-
-    manifests: Path
-    state: Path
-    namespace: str
-    config_name: str | None = None
-    """None: `config`, or `metallb-config` where only that one exists."""
-
-    def open(self, *, writer: bool) -> ManifestCluster:
-        """Open the cluster; a writer also tidies up after Services that are gone."""
-        return ManifestCluster(
-            self.manifests, self.state, namespace=self.namespace, config_name=self.config_name, writer=writer
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerSettings:
-    """Which node a speaker speaks for, on which interfaces (empty: all fit ones), beside which members."""
-
-    node: str
-    interfaces: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HTTPSettings:
-    """Where `/metrics` and `/healthz` are served; an empty host means all interfaces."""
-
-    host: str = ""
-    port: int = http.DEFAULT_PORT
-
-
 async def serve(
-    cluster: ClusterSettings, http_port: HTTPSettings, speaker: SpeakerSettings | None, *, controller: bool
+    cluster: ClusterSettings,
+    http_port: HTTPSettings,
+    *,
+    controller: ControllerSettings | None = None,
+    speaker: SpeakerSettings | None = None,
 ) -> int:
     """Run a controller, a speaker or both until a signal ends them. Gives the process's exit status.
 
@@ -72,16 +45,18 @@ async def serve(
     """
     registry = CollectorRegistry()
     client = ClientMetrics(registry)
+    readiness = http.Readiness()
     status = 0
     _log.info("metalpy starting", op="startup", version=__version__)
     try:
-        async with http.serving(registry, http_port.host, http_port.port), asyncio.TaskGroup() as tasks:
+        async with http.serving(registry, readiness, http_port.host, http_port.port), asyncio.TaskGroup() as tasks:
             running = []
             if controller:
-                running.append(tasks.create_task(_run_controller(cluster, client, AllocatorMetrics(registry))))
+                pools = AllocatorMetrics(registry)
+                running.append(tasks.create_task(_run_controller(cluster, controller, client, pools, readiness)))
             if speaker:
                 metrics = SpeakerMetrics(registry, speaker.node)
-                running.append(tasks.create_task(_run_speaker(cluster, speaker, client, metrics)))
+                running.append(tasks.create_task(_run_speaker(cluster, speaker, client, metrics, readiness)))
             _end_on_signal(running)
     except* MetalpyError as errors:
         for error in errors.exceptions:
@@ -90,23 +65,58 @@ async def serve(
     return status
 
 
-async def _run_controller(cluster: ClusterSettings, client: ClientMetrics, pools: AllocatorMetrics) -> None:
-    await Controller(cluster.open(writer=True), client, pools).run()
+async def _run_controller(
+    settings: ClusterSettings,
+    controller: ControllerSettings,
+    client: ClientMetrics,
+    pools: AllocatorMetrics,
+    readiness: http.Readiness,
+) -> None:
+    """Work at once on manifests; on an API server once leading, where leading is asked for and granted."""
+
+    async def work() -> None:
+        async with settings.open(for_speaker=False) as cluster:
+            daemon = Controller(cluster, client, pools, controller.on_conflict, settings.lb_class)
+            readiness.waits_for("controller: caches synced", lambda: daemon.synced)
+            await daemon.run()
+
+    home = settings.home
+    if isinstance(home, Manifests):
+        await work()
+        return
+    async with await ApiSession.open(home.kubeconfig) as session:
+        await session.answers()
+        if controller.secret.name:
+            secret = controller.secret
+            await ensure_secret(session, settings.namespace, secret.name, secret.deployment)
+        if controller.leadership is None:
+            await work()
+        elif await may_lead(session, controller.leadership):
+            await lead(session, controller.leadership, work)
+        else:
+            _log.warning("leases are not granted: run one controller only", op="leaderElection")
+            await work()
 
 
 async def _run_speaker(
-    cluster: ClusterSettings, settings: SpeakerSettings, client: ClientMetrics, metrics: SpeakerMetrics
+    settings: ClusterSettings,
+    speaker: SpeakerSettings,
+    client: ClientMetrics,
+    metrics: SpeakerMetrics,
+    readiness: http.Readiness,
 ) -> None:
-    async with Announcer(settings.interfaces) as network:
-        speaker = Speaker(
-            cluster.open(writer=False),
+    async with Announcer(speaker.interfaces) as network, settings.open(for_speaker=True) as cluster:
+        daemon = Speaker(
+            cluster,
             network,
-            node=settings.node,
-            members=settings.members,
+            node=speaker.node,
+            members=speaker.members,
             client=client,
             metrics=metrics,
+            lb_class=settings.lb_class,
         )
-        await speaker.run()
+        readiness.waits_for("speaker: caches synced", lambda: daemon.synced)
+        await daemon.run()
 
 
 def _end_on_signal(tasks: Sequence[asyncio.Task[None]]) -> None:

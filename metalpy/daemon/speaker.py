@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from metalpy.allocation.demand import quoted
+from metalpy.allocation.demand import is_ours, quoted
 from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.announcement import layer2
 from metalpy.announcement.announceable import Announceable, Withheld, announceable, losing_pool
@@ -59,11 +59,13 @@ class Speaker:
         members: Iterable[str],
         client: ClientMetrics,
         metrics: SpeakerMetrics,
+        lb_class: str = "",
     ) -> None:
         self._cluster = cluster
         self._network = network
         self._node = node
         self._members = frozenset(members)
+        self._lb_class = lb_class
         self._client = client
         self._metrics = metrics
         self._intake = ConfigIntake(self._configure, client)
@@ -74,7 +76,7 @@ class Speaker:
         self._announced: dict[ObjectKey, _Announced] = {}
         self._config: ConfigChanged | None = None
         self._dirty: set[ObjectKey] = set()
-        self._synced = False
+        self.synced = False
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -86,7 +88,7 @@ class Speaker:
         for change in changes:
             self._client.updates.inc()
             self._note(change)
-        if not self._synced:
+        if not self.synced:
             return
         if self._config:
             self._intake.take(self._config)
@@ -99,10 +101,10 @@ class Speaker:
         match change:
             case ServiceChanged(key, service):
                 self._dirty.add(key)
-                if service is None:
-                    self._services.pop(key, None)
-                else:
+                if service and is_ours(service, self._lb_class):
                     self._services[key] = service
+                else:
+                    self._services.pop(key, None)
             case EndpointsChanged(key, endpoints):
                 self._dirty.add(key)
                 self._endpoints[key] = endpoints or ()
@@ -115,7 +117,7 @@ class Speaker:
             case ConfigChanged():
                 self._config = change
             case Synced():
-                self._synced = True
+                self.synced = True
                 self._dirty.update(self._services)
 
     def _configure(self, config: Config) -> None:

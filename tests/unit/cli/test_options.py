@@ -14,10 +14,13 @@ from metalpy.cli import _two_dashes, options
 from metalpy.cli.options import (
     cluster_options,
     cluster_settings,
+    controller_options,
+    controller_settings,
     http_settings,
     speaker_options,
     speaker_settings,
 )
+from metalpy.daemon.settings import ApiServer, Manifests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +32,7 @@ def parsed(*words: str, **environment: str) -> dict[str, Any]:
 
     @click.command
     @cluster_options
+    @controller_options
     @speaker_options
     def command(**values: Any) -> None:
         seen.update(values)
@@ -71,12 +75,47 @@ def test_node_name_comes_from_the_environment_too() -> None:
 def test_state_directory_is_the_same_for_the_same_directory_and_not_inside_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     by_path, by_detour = (
-        cluster_settings(parsed("--manifests", str(path), "--node-name", "n")).state
+        cluster_settings(parsed("--manifests", str(path), "--node-name", "n")).home
         for path in (tmp_path / "a", tmp_path / "a" / ".." / "a")
     )
 
-    assert by_path == by_detour
-    assert tmp_path not in by_path.parents
+    assert isinstance(by_path, Manifests)
+    assert isinstance(by_detour, Manifests)
+    assert by_path.state == by_detour.state
+    assert tmp_path not in by_path.state.parents
+
+
+def test_without_manifests_the_cluster_is_an_api_server(tmp_path: Path) -> None:
+    (tmp_path / "config").touch()
+    named = parsed("--kubeconfig", str(tmp_path / "config"), "--node-name", "n", "--disable-epslices")
+
+    assert cluster_settings(parsed("--node-name", "n")).home == ApiServer()
+    assert cluster_settings(named).home == ApiServer(tmp_path / "config", slices=False)
+    with pytest.raises(click.UsageError):
+        cluster_settings(named | {"manifests": tmp_path})
+
+
+def test_go_flags_stand_alone_or_with_a_value() -> None:
+    assert controller_settings(parsed("--node-name", "n")).leadership is not None
+    assert controller_settings(parsed("--node-name", "n", "--leader-elect")).leadership is not None
+    assert controller_settings(parsed("--node-name", "n", "--leader-elect=false")).leadership is None
+
+
+def test_pod_goes_on_leading_under_its_name_after_a_restart() -> None:
+    named = controller_settings(parsed("--node-name", "n", POD_NAME="controller-7")).leadership
+    one, other = (controller_settings(parsed("--node-name", "n")).leadership for _ in range(2))
+
+    assert named is not None
+    assert named.identity == "controller-7"
+    assert one != other
+
+
+def test_leader_election_times_are_durations() -> None:
+    words = ("--leader-elect-lease-duration=1m", "--leader-elect-renew-deadline", "20s")
+    lease = controller_settings(parsed("--node-name", "n", *words)).leadership
+
+    assert lease is not None
+    assert (lease.duration_s, lease.renew_deadline_s, lease.retry_period_s) == (60, 20, 2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ from tests.unit.config import vectors
 
 if TYPE_CHECKING:
     import pytest
+
+DOCUMENTS = int(os.environ.get("FUZZ_DOCUMENTS", "10000"))
+"""How many mutated documents are tried; `make fuzz` tries more."""
 
 TEXTS = [vector.text for vector in vectors.ALL]
 PIECES = (
@@ -101,7 +105,7 @@ def _assert_readable(refused: ConfigError) -> None:
 def test_ten_thousand_damaged_documents_end_as_config_or_config_error() -> None:
     chance = random.Random(4271)
 
-    taken = sum(_is_taken(_mutated(chance)) for _ in range(10_000))
+    taken = sum(_is_taken(_mutated(chance)) for _ in range(DOCUMENTS))
 
     assert 100 < taken < 5_000
 

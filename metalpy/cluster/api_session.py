@@ -1,0 +1,209 @@
+"""Raw JSON to and from an API server, over the official client's configuration, credentials and connections.
+
+The client's generated methods validate every object, at more than a millisecond of CPU each; metalpy reads a few
+fields of many objects. So its session is used and its methods are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import structlog
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from metalpy.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+Json = dict[str, Any]
+
+MERGE_PATCH = "application/merge-patch+json"
+"""RFC 7386: lists are replaced, null removes."""
+
+CONNECT_S = 10
+REQUEST_S = 60
+SILENCE_S = 330
+"""A watch that is silent for longer than the server lets it live is dead."""
+
+RETRY_S = 1.0
+
+_log = structlog.get_logger()
+
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+class ApiError(ClusterError):
+    """The API server answered with an error: `code` is the HTTP status, `reason` the Status object's."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"{code} {reason}: {message}")
+
+
+class ApiSession:
+    """Connections to one API server. An async context manager."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self.client = ApiClient(configuration)
+        """The official client on the same connections, for what it has that we do not need to have."""
+
+    @classmethod
+    async def open(cls, kubeconfig: Path | None) -> Self:
+        """Read a kubeconfig, or without one the credentials of the pod.
+
+        Raises `ClusterError` if they are not there or cannot be understood.
+        """
+        configuration = Configuration()
+        try:
+            if kubeconfig:
+                await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
+            else:
+                load_incluster_config(client_configuration=configuration)
+        except (ConfigException, OSError, ValueError) as error:
+            where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
+            raise ClusterError(f"{where}: {error}") from error
+        return cls(configuration)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.close()
+
+    async def answers(self) -> None:
+        """Wait until the API server answers at all; a cluster that starts as a whole starts us before it."""
+        told = False
+        while True:
+            try:
+                await self.get("/version")
+            except ApiError:
+                return
+            except ClusterError as error:
+                if not told:
+                    _log.warning("waiting for the API server", op="startup", error=str(error))
+                told = True
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """Read one object or list."""
+        return await self._exchange("GET", path, query=query)
+
+    async def post(self, path: str, body: Json) -> Json:
+        """Create an object."""
+        return await self._exchange("POST", path, body=body)
+
+    async def put(self, path: str, body: Json) -> Json:
+        """Replace an object."""
+        return await self._exchange("PUT", path, body=body)
+
+    async def patch(self, path: str, body: Json) -> Json:
+        """Merge fields into an object."""
+        return await self._exchange("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def is_granted(
+        self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "", name: str = ""
+    ) -> bool:
+        """Ask the API server whether these credentials may do something, to one object if `name` is given."""
+        attributes = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": namespace,
+            "name": name,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        answer = await self.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
+        """Yield the JSON lines of a watch until the server ends it. Raises as the other calls do."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+        async with self._response("GET", path, query, timeout=timeout) as response:
+            try:
+                async for line in response.content:
+                    yield json.loads(line)
+            except _UNREACHABLE as error:
+                raise ClusterError(f"the watch of {path} broke: {error!r}") from error
+            except ValueError as error:
+                raise ClusterError(f"the watch of {path} was cut within a line") from error
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
+        async with self._response(
+            method, path, query or {}, timeout=timeout, body=body, content_type=content_type
+        ) as response:
+            try:
+                answer: Json = json.loads(await response.read())
+            except _UNREACHABLE as error:
+                raise ClusterError(f"{method} {path}: {error!r}") from error
+            except ValueError as error:
+                raise ClusterError(f"{method} {path}: the answer is no JSON") from error
+        return answer
+
+    @asynccontextmanager
+    async def _response(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - a limit of the connection, not of the call
+        body: Json | None = None,
+        content_type: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
+        try:
+            for setting in (await self._configuration.auth_settings()).values():
+                headers[setting["key"]] = setting["value"]
+            answer = await self.client.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=timeout
+            )
+        except (*_UNREACHABLE, ConfigException) as error:
+            raise ClusterError(f"{method} {path}: {error!r}") from error
+        response: aiohttp.ClientResponse = answer.response
+        async with response:
+            if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
+                raise await _api_error(response)
+            yield response
+
+
+async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
+    """Read what went wrong: a Status object, or whatever something in front of the API server says."""
+    try:
+        text = (await response.read()).decode(errors="replace")
+    except _UNREACHABLE as error:
+        text = repr(error)
+    try:
+        status = json.loads(text)
+        return ApiError(response.status, str(status.get("reason", "")), str(status.get("message", "")))
+    except (ValueError, AttributeError):
+        return ApiError(response.status, response.reason or "", text[:200])

@@ -1,0 +1,179 @@
+"""What reflectors feed: JSON objects become model values at once, and only what really changed is reported."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import structlog
+
+from metalpy.cluster.interface import Change, ConfigChanged, EndpointsChanged, NodeChanged, ServiceChanged
+from metalpy.cluster.objects import (
+    config_from,
+    endpoints_from_endpoints,
+    endpoints_from_slice,
+    node_from,
+    service_from,
+)
+from metalpy.errors import ManifestError
+from metalpy.model import Endpoint, Node, ObjectKey, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from metalpy.cluster.api_session import Json
+
+Value = TypeVar("Value")
+Report = Callable[[Hashable, Change], None]
+
+_log = structlog.get_logger()
+
+
+class _ValueSink(Generic[Value]):
+    """Keeps the model values of one kind of object, by key; subclasses say how to read and what to report."""
+
+    kind = ""
+
+    def __init__(self, report: Report) -> None:
+        self._report_change = report
+        self._values: dict[ObjectKey, Value] = {}
+
+    def read(self, obj: Json) -> Value:
+        raise NotImplementedError
+
+    def changed(self, key: ObjectKey, before: Value | None, after: Value | None) -> None:
+        raise NotImplementedError
+
+    def replace(self, objects: Sequence[Json]) -> None:
+        """Take in everything that there is."""
+        gone = self._values.keys() - {_key(obj) for obj in objects}
+        for key in sorted(gone):
+            self._set(key, None)
+        for obj in objects:
+            self.put(obj)
+
+    def put(self, obj: Json) -> None:
+        """Take in one object; one that cannot be read keeps its last readable form."""
+        try:
+            value = self.read(obj)
+        except ManifestError as error:
+            _log.error("an object cannot be read, its last readable form stays", op="watch", error=str(error))
+            return
+        self._set(_key(obj), value)
+
+    def remove(self, obj: Json) -> None:
+        """Take in that one object is gone."""
+        self._set(_key(obj), None)
+
+    def report(self, key: Hashable, change: Change) -> None:
+        """Pass a change on; a later one of the same kind and key takes its place."""
+        self._report_change((self.kind, key), change)
+
+    def _set(self, key: ObjectKey, after: Value | None) -> None:
+        before = self._values.get(key)
+        if before == after:
+            return
+        if after is None:
+            del self._values[key]
+        else:
+            self._values[key] = after
+        self.changed(key, before, after)
+
+
+def _key(obj: Json) -> ObjectKey:
+    metadata = obj["metadata"]
+    return ObjectKey(metadata.get("namespace", ""), metadata["name"])
+
+
+class ServiceSink(_ValueSink[Service]):
+    """Services."""
+
+    kind = "Service"
+
+    def read(self, obj: Json) -> Service:
+        """Read one."""
+        return service_from(obj)
+
+    def changed(self, key: ObjectKey, before: Service | None, after: Service | None) -> None:
+        """Report it."""
+        del before
+        self.report(key, ServiceChanged(key, after))
+
+
+class NodeSink(_ValueSink[Node]):
+    """Nodes."""
+
+    kind = "Node"
+
+    def read(self, obj: Json) -> Node:
+        """Read one."""
+        return node_from(obj)
+
+    def changed(self, key: ObjectKey, before: Node | None, after: Node | None) -> None:
+        """Report it."""
+        del before
+        self.report(key, NodeChanged(key.name, after))
+
+
+class ConfigSink(_ValueSink[ConfigChanged]):
+    """The ConfigMap of one name, on behalf of `chosen`, which knows whether another one comes before it."""
+
+    kind = "ConfigMap"
+
+    def __init__(self, chosen: Callable[[ObjectKey, ConfigChanged | None], None]) -> None:
+        super().__init__(lambda _key, _change: None)
+        self._chosen = chosen
+
+    def read(self, obj: Json) -> ConfigChanged:
+        """Read one."""
+        return config_from(obj)
+
+    def changed(self, key: ObjectKey, before: ConfigChanged | None, after: ConfigChanged | None) -> None:
+        """Pass it on."""
+        del before
+        self._chosen(key, after)
+
+
+class EndpointsSink(_ValueSink[tuple[Endpoint, ...]]):
+    """Endpoints objects: one a Service, of its name."""
+
+    kind = "Endpoints"
+
+    def read(self, obj: Json) -> tuple[Endpoint, ...]:
+        """Read one."""
+        return endpoints_from_endpoints(obj)[1]
+
+    def changed(self, key: ObjectKey, before: tuple[Endpoint, ...] | None, after: tuple[Endpoint, ...] | None) -> None:
+        """Report it."""
+        del before
+        self.report(key, EndpointsChanged(key, after))
+
+
+_Slice = tuple[ObjectKey | None, tuple[Endpoint, ...]]
+
+
+class SliceSink(_ValueSink[_Slice]):
+    """EndpointSlices: any number a Service, named by a label."""
+
+    kind = "EndpointSlice"
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self._by_service: dict[ObjectKey, dict[ObjectKey, tuple[Endpoint, ...]]] = defaultdict(dict)
+
+    def read(self, obj: Json) -> _Slice:
+        """Read one."""
+        return endpoints_from_slice(obj)
+
+    def changed(self, key: ObjectKey, before: _Slice | None, after: _Slice | None) -> None:
+        """Report all endpoints of the Services that it belonged and belongs to."""
+        for service in {side[0] for side in (before, after) if side and side[0]}:
+            slices = self._by_service[service]
+            slices.pop(key, None)
+            if after and after[0] == service:
+                slices[key] = after[1]
+            if not slices:
+                del self._by_service[service]
+            endpoints = tuple(endpoint for name in sorted(slices) for endpoint in slices[name])
+            self.report(service, EndpointsChanged(service, endpoints if slices else None))

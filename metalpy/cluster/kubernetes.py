@@ -1,0 +1,166 @@
+"""A cluster that lives on an API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from metalpy.cluster.api_events import EventRecorder
+from metalpy.cluster.api_session import ApiError, ApiSession
+from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink
+from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, Synced
+from metalpy.cluster.objects import status_to
+from metalpy.cluster.reflector import Reflector, Resource
+from metalpy.errors import ClusterError
+from metalpy.model import ObjectKey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Hashable, Sequence
+
+    from metalpy.cluster.api_session import Json
+    from metalpy.cluster.interface import Change
+    from metalpy.cluster.reflector import Sink
+    from metalpy.model import Event, Ingress, Service
+
+NOT_FOUND = 404
+CONFLICT = 409
+
+_log = structlog.get_logger()
+
+
+class KubernetesCluster:
+    """One API server, seen through the objects that a controller or (`for_speaker`) a speaker needs."""
+
+    def __init__(
+        self,
+        session: ApiSession,
+        *,
+        namespace: str,
+        config_name: str | None = None,
+        for_speaker: bool = False,
+        slices: bool = True,
+    ) -> None:
+        self._session = session
+        self._namespace = namespace
+        names = (config_name,) if config_name else (DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME)
+        self._configs: dict[ObjectKey, ConfigChanged | None] = {ObjectKey(namespace, name): None for name in names}
+        self._for_speaker = for_speaker
+        self._slices = slices
+        self._events = EventRecorder(session)
+        self._may_patch = True
+        self._pending: dict[Hashable, Change] = {}
+        self._news = asyncio.Event()
+
+    async def changes(self) -> AsyncGenerator[Sequence[Change]]:
+        """Yield batches of changes for ever, the present state first. To be called once."""
+        await self._ask_permissions()
+        reflectors = await self._reflectors()
+        tasks = [asyncio.create_task(self._events.run())]
+        tasks += (asyncio.create_task(reflector.run()) for reflector in reflectors)
+        for task in tasks:
+            task.add_done_callback(lambda _: self._news.set())
+        try:
+            synced = False
+            while True:
+                await self._news.wait()
+                for task in tasks:
+                    if task.done():
+                        task.result()
+                changes = self._drain()
+                if not synced and all(reflector.is_listed for reflector in reflectors):
+                    synced = True
+                    changes.append(Synced())
+                yield changes
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _drain(self) -> list[Change]:
+        changes = list(self._pending.values())
+        self._pending.clear()
+        self._news.clear()
+        return changes
+
+    def _report(self, key: Hashable, change: Change) -> None:
+        self._pending[key] = change
+        self._news.set()
+
+    def _config_changed(self, key: ObjectKey, config: ConfigChanged | None) -> None:
+        """Report the first of the possible ConfigMaps that exists; one that went only if none is left."""
+        before = next((found for found in self._configs.values() if found), None)
+        self._configs[key] = config
+        after = next((found for found in self._configs.values() if found), None)
+        if before != after:
+            self._report("ConfigMap", after or ConfigChanged(key, None))
+
+    async def _reflectors(self) -> list[Reflector]:
+        resources: list[tuple[Resource, Sink]] = [
+            (
+                Resource(
+                    f"/api/v1/namespaces/{self._namespace}/configmaps", {"fieldSelector": f"metadata.name={key.name}"}
+                ),
+                ConfigSink(self._config_changed),
+            )
+            for key in self._configs
+        ]
+        resources.append((Resource("/api/v1/services"), ServiceSink(self._report)))
+        if self._for_speaker:
+            resources.append((Resource("/api/v1/nodes"), NodeSink(self._report)))
+            if self._slices and await self._serves_slices():
+                resources.append((Resource("/apis/discovery.k8s.io/v1/endpointslices"), SliceSink(self._report)))
+            else:
+                resources.append((Resource("/api/v1/endpoints"), EndpointsSink(self._report)))
+        return [Reflector(self._session, resource, sink, self._news.set) for resource, sink in resources]
+
+    async def _serves_slices(self) -> bool:
+        try:
+            await self._session.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes")
+        except ApiError as error:
+            _log.info("reading Endpoints, EndpointSlices are not to be had", error=str(error))
+            return False
+        return True
+
+    async def _ask_permissions(self) -> None:
+        """Ask once whether a status may be patched: MetalLB up to 0.12 was granted `update` alone."""
+        if self._for_speaker:
+            return
+        with contextlib.suppress(ClusterError):
+            self._may_patch = await self._session.is_granted("patch", "services", subresource="status")
+        if not self._may_patch:
+            _log.warning("patching services/status is not granted: whole Services are read and put back", op="startup")
+
+    async def write_ingress(self, service: Service, ingress: tuple[Ingress, ...]) -> None:
+        """Write a Service's status if the Service is still as it was read.
+
+        Raises `ClusterError` if it is not (a conflict: a newer state is on its way), or cannot be written. A
+        Service that is gone needs no status.
+        """
+        path = f"/api/v1/namespaces/{service.key.namespace}/services/{service.key.name}"
+        try:
+            if self._may_patch:
+                entries = status_to(ingress)["loadBalancer"].get("ingress")
+                body: Json = {
+                    "metadata": {"resourceVersion": service.resource_version},
+                    "status": {"loadBalancer": {"ingress": entries}},
+                }
+                await self._session.patch(f"{path}/status", body)
+                return
+            await self._put_back(path, service, ingress)
+        except ApiError as error:
+            if error.code != NOT_FOUND:
+                raise
+
+    async def _put_back(self, path: str, service: Service, ingress: tuple[Ingress, ...]) -> None:
+        whole = await self._session.get(path)
+        if whole["metadata"]["resourceVersion"] != service.resource_version:
+            raise ApiError(CONFLICT, "Conflict", "the Service has changed since it was read")
+        whole["status"] = {**whole.get("status", {}), **status_to(ingress)}
+        await self._session.put(f"{path}/status", whole)
+
+    async def emit(self, event: Event) -> None:
+        """Have an Event written when there is time."""
+        self._events.record(event)

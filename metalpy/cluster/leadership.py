@@ -1,0 +1,129 @@
+"""One of several controllers at a time, by a Lease: the official client's election, with an end that is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import structlog
+from kubernetes.aio.client import ApiException, V1Lease, V1ObjectMeta
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+from metalpy.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from metalpy.cluster.api_session import ApiSession
+
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The Lease to hold, and by whom. A holder renews it in time, or stops before another may take it."""
+
+    namespace: str
+    name: str
+    identity: str
+    duration_s: int
+    renew_deadline_s: int
+    retry_period_s: int
+
+    @property
+    def path(self) -> str:
+        """Where it is on the API server."""
+        return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{self.name}"
+
+
+class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types for it
+    """A lock to which a server that cannot be reached is a try that failed, not the end of the election."""
+
+    async def get(self, name: str, namespace: str) -> Any:
+        try:
+            return await super().get(name, namespace)
+        except _UNREACHABLE as error:
+            return False, ApiException(status=0, reason=repr(error))
+
+    async def create(self, name: str, namespace: str, election_record: Any) -> bool:
+        # The client's own creation passes an argument that its own validation refuses (seen in 37.0).
+        lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except (ApiException, *_UNREACHABLE):
+            return False
+        return True
+
+    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
+        try:
+            return bool(await super().update(name, namespace, updated_record))
+        except _UNREACHABLE:
+            return False
+
+
+async def may_lead(session: ApiSession, lease: Lease) -> bool:
+    """Tell whether the Lease is granted; MetalLB's RBAC up to 0.12 grants none."""
+    # A creation cannot be granted by name.
+    for verb, name in (("create", ""), ("get", lease.name), ("update", lease.name)):
+        if not await session.is_granted(
+            verb, "leases", group="coordination.k8s.io", namespace=lease.namespace, name=name
+        ):
+            return False
+    return True
+
+
+async def lead(session: ApiSession, lease: Lease, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Wait for the Lease, then do `work` while it is held.
+
+    Raises `ClusterError` when leadership is lost, and whatever `work` raises. Gives the Lease up at the end, so
+    that the next one need not wait until it runs out.
+    """
+    leading = asyncio.Event()
+
+    async def started() -> None:
+        leading.set()
+
+    config = Config(
+        _PatientLock(lease.name, lease.namespace, lease.identity, session.client),
+        lease_duration=lease.duration_s,
+        renew_deadline=lease.renew_deadline_s,
+        retry_period=lease.retry_period_s,
+        onstarted_leading=started,
+        onstopped_leading=None,
+    )
+    tasks = [asyncio.create_task(LeaderElection(config).run()), asyncio.create_task(leading.wait())]
+    election = tasks[0]
+    _log.info("waiting to lead", op="leaderElection", lease=lease.name, identity=lease.identity)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if leading.is_set():
+            _log.info("leading", op="leaderElection", lease=lease.name, identity=lease.identity)
+            worker = asyncio.create_task(work())
+            tasks.append(worker)
+            await asyncio.wait((election, worker), return_when=asyncio.FIRST_COMPLETED)
+            if worker.done():
+                return worker.result()
+        if failure := election.exception():
+            raise ClusterError(f"leader election failed: {failure!r}") from failure
+        raise ClusterError(f"lost the Lease {lease.namespace}/{lease.name}: another controller may lead now")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _give_up(session, lease)
+
+
+async def _give_up(session: ApiSession, lease: Lease) -> None:
+    try:
+        held = await session.get(lease.path)
+        if held.get("spec", {}).get("holderIdentity") == lease.identity:
+            held["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            await session.put(lease.path, held)
+    except ClusterError as error:
+        _log.info("the lease was not given up, it will run out", op="leaderElection", error=str(error))

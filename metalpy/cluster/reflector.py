@@ -1,0 +1,152 @@
+"""Keeps up with one kind of object on an API server: list, watch, and list again when the watch cannot go on.
+
+The list is a consistent one, never resource version "0": a controller that starts from an old state could give
+away an address that was written since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from metalpy.cluster.api_session import ApiError, ApiSession, Json
+from metalpy.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PAGE = "500"
+WATCH_S = (240, 300)
+"""The server ends each watch after a time drawn from this range, so that not all end at once."""
+
+BACK_OFF_FIRST_S = 0.2
+BACK_OFF_MOST_S = 10.0
+GONE = 410
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What to follow: the collection's path, and a selector if only some of it."""
+
+    path: str
+    selector: Mapping[str, str] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where objects go. An object has `metadata.name` at least; what cannot be read is the sink's to tell."""
+
+    def replace(self, objects: list[Json]) -> None:
+        """Take in everything that there is; what was there and is not among these is gone."""
+        ...
+
+    def put(self, obj: Json) -> None:
+        """Take in one object that came or changed."""
+        ...
+
+    def remove(self, obj: Json) -> None:
+        """Take in that one object is gone."""
+        ...
+
+
+class _Expired(Exception):  # noqa: N818 - the server's own word
+    """The resource version is too old to go on from."""
+
+
+class Reflector:
+    """Feeds one sink, through whatever the API server does."""
+
+    def __init__(self, session: ApiSession, resource: Resource, sink: Sink, listed: Callable[[], None]) -> None:
+        """`listed` is called after every list, also an empty one that reports nothing to the sink."""
+        self._session = session
+        self._resource = resource
+        self._sink = sink
+        self._version: str | None = None
+        self._delay_s = 0.0
+        self._listed = listed
+        self.is_listed = False
+
+    async def run(self) -> None:
+        """Follow the resource until cancelled."""
+        while True:
+            try:
+                if self._version is None:
+                    self._version = await self._list()
+                    self.is_listed = True
+                    self._listed()
+                await self._watch()
+            except _Expired:
+                self._version = None
+            except ClusterError as error:
+                await self._back_off(error)
+
+    async def _list(self) -> str:
+        objects: list[Json] = []
+        query = {**self._resource.selector, "limit": PAGE}
+        while True:
+            try:
+                page = await self._session.get(self._resource.path, query)
+            except ApiError as error:
+                if error.code == GONE and "continue" in query:
+                    raise _Expired from error
+                raise
+            objects += page.get("items") or ()
+            metadata = page["metadata"]
+            if not metadata.get("continue"):
+                self._recovered()
+                self._sink.replace(objects)
+                return str(metadata["resourceVersion"])
+            query["continue"] = metadata["continue"]
+
+    async def _watch(self) -> None:
+        query = {
+            **self._resource.selector,
+            "watch": "1",
+            "resourceVersion": str(self._version),
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(*WATCH_S)),  # noqa: S311 - spread, not secrecy
+        }
+        try:
+            async for event in self._session.stream(self._resource.path, query):
+                self._recovered()
+                self._take(event)
+        except ApiError as error:
+            if error.code == GONE:
+                raise _Expired from error
+            raise
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        obj = event["object"]
+        match event["type"]:
+            case "ERROR":
+                if obj.get("code") == GONE:
+                    raise _Expired
+                raise ApiError(int(obj.get("code", 500)), str(obj.get("reason", "")), str(obj.get("message", "")))
+            case "ADDED" | "MODIFIED":
+                self._sink.put(obj)
+            case "DELETED":
+                self._sink.remove(obj)
+            case _:
+                pass
+        self._version = obj["metadata"]["resourceVersion"]
+
+    async def _back_off(self, error: ClusterError) -> None:
+        if not self._delay_s:
+            _log.warning(
+                "lost sight of the cluster, what is known stays", op="watch", **self._where(), error=str(error)
+            )
+        self._delay_s = min(max(BACK_OFF_FIRST_S, 2 * self._delay_s), BACK_OFF_MOST_S)
+        await asyncio.sleep(self._delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - spread, not secrecy
+
+    def _recovered(self) -> None:
+        if self._delay_s:
+            _log.info("the cluster is in sight again", op="watch", **self._where())
+        self._delay_s = 0.0
+
+    def _where(self) -> dict[str, str]:
+        return {"resource": self._resource.path, **self._resource.selector}

@@ -1,0 +1,105 @@
+"""What a daemon is told when it starts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from metalpy.allocation.allocator import OnConflict
+from metalpy.cluster.api_session import ApiSession
+from metalpy.cluster.kubernetes import KubernetesCluster
+from metalpy.cluster.manifests import ManifestCluster
+from metalpy.observe.http import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from metalpy.cluster.interface import Cluster
+    from metalpy.cluster.leadership import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """A cluster in a directory of manifests, and the directory for what metalpy adds to it."""
+
+    directory: Path
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """A cluster on an API server; without a kubeconfig the one that this pod belongs to."""
+
+    kubeconfig: Path | None = None
+    slices: bool = True
+    """Whether EndpointSlices may be read; Endpoints are else."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Where the cluster lives, and where in it the configuration is."""
+
+    home: Manifests | ApiServer
+    namespace: str
+    config_name: str | None = None
+    """None: `config`, or `metallb-config` where only that one exists."""
+    lb_class: str = ""
+    """The `spec.loadBalancerClass` that is ours; empty: Services that name none are."""
+
+    @asynccontextmanager
+    async def open(self, *, for_speaker: bool) -> AsyncIterator[Cluster]:
+        """Open the cluster for one daemon."""
+        if isinstance(self.home, Manifests):
+            yield ManifestCluster(
+                self.home.directory,
+                self.home.state,
+                namespace=self.namespace,
+                config_name=self.config_name,
+                writer=not for_speaker,
+            )
+            return
+        async with await ApiSession.open(self.home.kubeconfig) as session:
+            await session.answers()
+            yield KubernetesCluster(
+                session,
+                namespace=self.namespace,
+                config_name=self.config_name,
+                for_speaker=for_speaker,
+                slices=self.home.slices,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSettings:
+    """The memberlist secret to create, and the Deployment that owns it; an empty name: none."""
+
+    name: str = ""
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSettings:
+    """How a controller works; without `leadership` it works at once and alone."""
+
+    on_conflict: OnConflict = OnConflict.REFUSE
+    leadership: Lease | None = None
+    secret: SecretSettings = field(default_factory=SecretSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSettings:
+    """Which node a speaker speaks for, on which interfaces (empty: all fit ones), beside which members."""
+
+    node: str
+    interfaces: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPSettings:
+    """Where metrics and health are served; an empty host means all interfaces."""
+
+    host: str = ""
+    port: int = DEFAULT_PORT
