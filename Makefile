@@ -49,7 +49,7 @@ test-unit: install ## Pure tests: no root, no network
 test-lan: packages ## Real frames in network namespaces
 	$(SANDBOX) $(BIN)/pytest tests/lan
 
-test-seeds: packages ## The tutorials' stories, whole
+test-seeds: lab ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
 
 test-cluster: lab ## A real API server

@@ -49,8 +49,9 @@ class KubernetesCluster:
         self._configs: dict[ObjectKey, ConfigChanged | None] = {ObjectKey(namespace, name): None for name in names}
         self._for_speaker = for_speaker
         self._slices = slices
-        self._events = EventRecorder(session)
+        self._events = EventRecorder(session, lambda: self._writes > 0)
         self._may_patch = True
+        self._writes = 0
         self._pending: dict[Hashable, Change] = {}
         self._news = asyncio.Event()
 
@@ -117,12 +118,17 @@ class KubernetesCluster:
         return [Reflector(self._session, resource, sink, self._news.set) for resource, sink in resources]
 
     async def _serves_slices(self) -> bool:
+        """Ask whether EndpointSlices are there and granted, both of which an old cluster may lack."""
+        group = "discovery.k8s.io"
         try:
-            await self._session.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes")
+            await self._session.get(f"/apis/{group}/v1")
+            granted = await self._session.is_granted("list", "endpointslices", group=group)
         except ApiError as error:
-            _log.info("reading Endpoints, EndpointSlices are not to be had", error=str(error))
+            _log.info("EndpointSlices are not served: reading Endpoints", op="startup", error=str(error))
             return False
-        return True
+        if not granted:
+            _log.warning("EndpointSlices are not granted: reading Endpoints", op="startup")
+        return granted
 
     async def _ask_permissions(self) -> None:
         """Ask once whether a status may be patched: MetalLB up to 0.12 was granted `update` alone."""
@@ -140,6 +146,7 @@ class KubernetesCluster:
         Service that is gone needs no status.
         """
         path = f"/api/v1/namespaces/{service.key.namespace}/services/{service.key.name}"
+        self._writes += 1
         try:
             if self._may_patch:
                 entries = status_to(ingress)["loadBalancer"].get("ingress")
@@ -153,6 +160,8 @@ class KubernetesCluster:
         except ApiError as error:
             if error.code != NOT_FOUND:
                 raise
+        finally:
+            self._writes -= 1
 
     async def _put_back(self, path: str, service: Service, ingress: tuple[Ingress, ...]) -> None:
         whole = await self._session.get(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import signal
 import socket
 import sys
 
@@ -47,4 +48,5 @@ def main(port: int, text: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a whole lab: no traceback of each part
     main(int(sys.argv[1]), sys.argv[2])

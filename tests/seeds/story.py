@@ -94,9 +94,9 @@ class Story:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for directory in (self.manifests, self.state, self._logs):
-            directory.mkdir(parents=True)
+        self._logs.mkdir(parents=True)
         self._stack.enter_context(self.lan)
+        self._open()
         self._stack.callback(self._end_daemons)
         self.client = self._host("client")
         for name in self._node_names:
@@ -107,6 +107,11 @@ class Story:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _open(self) -> None:
+        """Make the place where the cluster lives."""
+        for directory in (self.manifests, self.state):
+            directory.mkdir(parents=True)
 
     def _host(self, name: str) -> Host:
         number = len(self.lan.hosts) + 1
@@ -133,8 +138,12 @@ class Story:
         controller.wait()
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        places = ["--manifests", str(self.manifests), "--state-dir", str(self.state)]
-        return [sys.executable, "-m", "metalpy", program, *places, "--log-level", "debug", *arguments]
+        return [sys.executable, "-m", "metalpy", program, *self._place(program), "--log-level", "debug", *arguments]
+
+    def _place(self, program: str) -> list[str]:
+        """Give the flags that tell a daemon where the cluster lives."""
+        del program
+        return ["--manifests", str(self.manifests), "--state-dir", str(self.state)]
 
     def _log(self, name: str) -> IO[bytes]:
         return self._stack.enter_context((self._logs / f"{name}.log").open("ab"))
@@ -171,7 +180,7 @@ class Story:
     def delete(self, app: App) -> None:
         """Delete a Service with its pods."""
         del self._apps[app.path]
-        self._file_of(app).unlink()
+        self._remove(app)
 
     def kill_node(self, name: str) -> None:
         """Let a node die; the cluster notices and says so."""
@@ -194,6 +203,9 @@ class Story:
     def _write_app(self, app: App) -> None:
         ready = {name: (node.address, name not in self._dead) for name, node in self.nodes.items()}
         self.apply(self._file_of(app).name, *app.manifests(ready))
+
+    def _remove(self, app: App) -> None:
+        self._file_of(app).unlink()
 
     def _file_of(self, app: App) -> Path:
         return self.manifests / f"{app.namespace}-{app.name}.yaml"

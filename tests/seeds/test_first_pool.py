@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.lab.wait import wait_until
-from tests.seeds.story import CONVERGED_S, App, Story
+from tests.seeds.story import CONVERGED_S, App
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.seeds.story import Story
 
 POOL = """\
 address-pools:
@@ -19,16 +21,30 @@ address-pools:
 """
 
 
-def test_first_pool_gives_the_service_its_first_address_and_the_client_the_page(tmp_path: Path) -> None:
+def test_first_pool_gives_the_service_its_first_address_and_the_client_the_page(
+    tmp_path: Path, place: type[Story]
+) -> None:
     nginx = App("nginx-service")
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "nginx-deployment"}}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "nginx-deployment"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "nginx"}},
+            "template": {
+                "metadata": {"labels": {"app": "nginx"}},
+                "spec": {"containers": [{"name": "nginx", "image": "nginx"}]},
+            },
+        },
+    }
     chart = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "metallb-config", "namespace": "metallb-system"},
     }
 
-    with Story(tmp_path, ["11.11.11.0/24"]) as story:
+    with place(tmp_path, ["11.11.11.0/24"]) as story:
         story.apply("config.yaml", chart)
         story.apply("deployment.yaml", deployment)
         story.deploy(nginx)

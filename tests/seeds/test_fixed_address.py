@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.seeds.story import App, Story
+from tests.seeds.story import App
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.seeds.story import Story
 
 POOL = """\
 address-pools:
@@ -18,11 +20,11 @@ address-pools:
 """
 
 
-def test_service_gets_the_address_it_asks_for_and_no_other(tmp_path: Path) -> None:
+def test_service_gets_the_address_it_asks_for_and_no_other(tmp_path: Path, place: type[Story]) -> None:
     myapp = App("myapp", load_balancer_ip="192.168.10.222")
     outside = App("outside", load_balancer_ip="192.168.10.199")
 
-    with Story(tmp_path, ["192.168.10.0/24"]) as story:
+    with place(tmp_path, ["192.168.10.0/24"]) as story:
         story.configure(POOL)
         story.deploy(myapp)
         story.deploy(outside)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.lab.wait import wait_until
-from tests.seeds.story import CONVERGED_S, App, Story
+from tests.seeds.story import CONVERGED_S, App
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.seeds.story import Story
 
 DEFAULT_POOL = """\
 address-pools:
@@ -27,14 +29,14 @@ EXPENSIVE = """\
 ASKS_FOR_EXPENSIVE = {"metallb.universe.tf/address-pool": "expensive"}
 
 
-def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Path) -> None:
+def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Path, place: type[Story]) -> None:
     nginx = App("nginx", "without-istio")
     manual = App("nginx-manual", "without-istio", ASKS_FOR_EXPENSIVE)
     moved = App("nginx-manual", "without-istio", ASKS_FOR_EXPENSIVE, load_balancer_ip="10.206.65.225")
     first = App("nginx-manual-1", "without-istio", ASKS_FOR_EXPENSIVE)
     second = App("nginx-manual-2", "without-istio", ASKS_FOR_EXPENSIVE)
 
-    with Story(tmp_path, ["10.206.65.0/24"]) as story:
+    with place(tmp_path, ["10.206.65.0/24"]) as story:
         story.configure(DEFAULT_POOL)
         story.deploy(nginx)
         story.start()
@@ -67,10 +69,10 @@ def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Pat
         story.await_address(second, "10.206.65.224")
 
 
-def test_restarted_controller_keeps_every_address(tmp_path: Path) -> None:
+def test_restarted_controller_keeps_every_address(tmp_path: Path, place: type[Story]) -> None:
     apps = [App(f"app-{number}") for number in range(5)]
 
-    with Story(tmp_path, ["10.206.65.0/24"]) as story:
+    with place(tmp_path, ["10.206.65.0/24"]) as story:
         story.configure(DEFAULT_POOL)
         story.start()
         for number, app in enumerate(apps):
@@ -87,10 +89,10 @@ def test_restarted_controller_keeps_every_address(tmp_path: Path) -> None:
         assert [story.address(app) for app in apps[1:]] == [f"10.206.65.{234 + number}" for number in range(1, 5)]
 
 
-def test_another_node_answers_when_the_owner_dies(tmp_path: Path) -> None:
+def test_another_node_answers_when_the_owner_dies(tmp_path: Path, place: type[Story]) -> None:
     nginx = App("nginx")
 
-    with Story(tmp_path, ["10.206.65.0/24"]) as story:
+    with place(tmp_path, ["10.206.65.0/24"]) as story:
         story.configure(DEFAULT_POOL)
         story.deploy(nginx)
         story.start()

@@ -1,0 +1,73 @@
+"""The same stories on a real API server, driven by the real kubectl, under the rights that deploy/ grants."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster.controllers import NAMESPACE, deployed
+from tests.lab.kube.control_plane import ControlPlane
+from tests.seeds.story import App, Story
+
+if TYPE_CHECKING:
+    from tests.seeds.story import Object
+
+NAMESPACES = ("without-istio",)
+"""Namespaces of the stories, beside `default` and metalpy's own."""
+
+_PLACE_ON_THE_LAN = 250
+
+
+class ApiStory(Story):
+    """A story whose cluster is an API server that every node reaches over the LAN."""
+
+    def _open(self) -> None:
+        address = f"{self._networks[0]}.{_PLACE_ON_THE_LAN}"
+        self._plug_in(address)
+        self.api = self._stack.enter_context(ControlPlane(address=address))
+        namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+        self.api.apply(*deployed("namespace.yaml"), *namespaces)
+        self.api.apply(*deployed("rbac.yaml"))
+
+    def _plug_in(self, address: str) -> None:
+        """Plug the sandbox itself, where the API server runs, into the LAN."""
+        for command in (
+            f"link add api0 type veth peer name api netns {self.lan.name}",
+            f"-n {self.lan.name} link set api master bridge up",
+            f"address add {address}/24 dev api0",
+            "link set api0 up",
+        ):
+            subprocess.run(["ip", *command.split()], check=True)
+        self._stack.callback(subprocess.run, ["ip", "link", "delete", "api0"], check=True)
+
+    def _place(self, program: str) -> list[str]:
+        kubeconfig = self.api.service_account_kubeconfig(NAMESPACE, program)
+        return ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, *self._identity(program)]
+
+    @staticmethod
+    def _identity(program: str) -> list[str]:
+        return ["--leader-elect-identity", "controller-0"] if program == "controller" else []
+
+    def apply(self, file: str, *objects: Object) -> None:
+        """Apply objects; the status of a Node is written as the kubelet writes it."""
+        del file
+        self.api.apply(*objects)
+        for node in (each for each in objects if each["kind"] == "Node"):
+            path = f"/api/v1/nodes/{node['metadata']['name']}/status"
+            self.api.admin.patch(path, {"status": node["status"]})
+
+    def _remove(self, app: App) -> None:
+        for kind in ("service", "endpointslice"):
+            self.api.kubectl("-n", app.namespace, "delete", kind, app.name)
+
+    def address(self, app: App) -> str:
+        """Read a Service's EXTERNAL-IP, empty while it is pending or gone."""
+        services = self.api.admin.get(f"/api/v1/namespaces/{app.namespace}/services")["items"]
+        found = [service for service in services if service["metadata"]["name"] == app.name]
+        ingress = found[0]["status"]["loadBalancer"].get("ingress") if found else None
+        return str(ingress[0]["ip"]) if ingress else ""
+
+    def events(self, namespace: str, name: str) -> list[dict[str, Any]]:
+        """List the events of an object."""
+        events = self.api.admin.get(f"/api/v1/namespaces/{namespace}/events")["items"]
+        return [event for event in events if event["involvedObject"]["name"] == name]
