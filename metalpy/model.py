@@ -23,6 +23,8 @@ Labels = tuple[tuple[str, str], ...]
 
 POOL_ANNOTATION = "metallb.universe.tf/address-pool"
 ADDRESSES_ANNOTATION = "metallb.universe.tf/loadBalancerIPs"
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A node with this label, whatever its value, takes no part in load balancing."""
 SHARING_ANNOTATION = "metallb.universe.tf/allow-shared-ip"
 
 DEFAULT_BGP_PORT = 179
@@ -290,6 +292,13 @@ class Endpoint:
     address: str
     ready: bool = True
     node: str = ""
+    serving: bool = False
+    """Answers though it is not ready: a pod that is being shut down in good order."""
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether traffic may go to it; MetalLB counts `serving` since 0.14."""
+        return self.ready or self.serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +308,7 @@ class Node:
     name: str
     labels: Labels = ()
     ready: bool = True
+    network_unavailable: bool = False
 
 
 class Severity(enum.StrEnum):

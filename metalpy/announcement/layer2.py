@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from metalpy.model import any_selector_matches
+from metalpy.model import EXCLUDE_LABEL, Node, any_selector_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from metalpy.announcement.announceable import Announceable
-    from metalpy.model import Endpoint, IPAddress, Node, Service
+    from metalpy.model import Endpoint, IPAddress, Service
 
 
 def election_order(candidates: Iterable[str], address: IPAddress) -> list[str]:
@@ -31,23 +31,32 @@ def owner(
     endpoints: Sequence[Endpoint] | None,
     alive: frozenset[str],
     nodes: Mapping[str, Node],
+    *,
+    ignore_exclude_label: bool = False,
 ) -> str | None:
     """Name the node that answers for a Service's addresses; None if no node may.
 
-    `alive` are the nodes whose speakers are alive. No node may while no endpoint is ready; with
-    externalTrafficPolicy Local only nodes with a ready endpoint may. `nodes` gives the labels that the pool's
-    advertisements select by; a node it does not know has none.
+    `alive` are the nodes whose speakers are alive. No node may while no endpoint is usable; with
+    externalTrafficPolicy Local only nodes with a usable endpoint may. A node may not while its network is
+    unavailable (as in MetalLB since 0.13.10), nor if it is labelled out of load balancing (since 0.14) unless
+    that label is ignored. A node that `nodes` does not know has no labels and a network.
     """
-    ready = [endpoint for endpoint in endpoints or () if endpoint.ready]
-    if not ready:
+    usable = [endpoint for endpoint in endpoints or () if endpoint.usable]
+    if not usable:
         return None
     candidates = alive
     if service.external_traffic_policy == "Local":
-        candidates &= {endpoint.node for endpoint in ready}
-    selected = (name for name in candidates if _is_selected(nodes.get(name), announced))
-    return next(iter(election_order(selected, announced.addresses[0])), None)
+        candidates &= {endpoint.node for endpoint in usable}
+    fit = (
+        name
+        for name in candidates
+        if _may_announce(nodes.get(name, Node(name)), announced, ignore_exclude_label=ignore_exclude_label)
+    )
+    return next(iter(election_order(fit, announced.addresses[0])), None)
 
 
-def _is_selected(node: Node | None, announced: Announceable) -> bool:
-    labels = dict(node.labels) if node else {}
+def _may_announce(node: Node, announced: Announceable, *, ignore_exclude_label: bool) -> bool:
+    labels = dict(node.labels)
+    if node.network_unavailable or (EXCLUDE_LABEL in labels and not ignore_exclude_label):
+        return False
     return any(any_selector_matches(entry.node_selectors, labels) for entry in announced.pool.layer2)

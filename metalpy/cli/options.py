@@ -120,6 +120,7 @@ def speaker_options(command: Command) -> Command:
             multiple=True,
             help="Name of a node whose speaker is alive; may be repeated.  [default: all nodes that are ready]",
         ),
+        go_flag("--ignore-exclude-lb", help="Announce also from nodes labelled out of load balancing."),
     )
 
 
@@ -185,7 +186,9 @@ def controller_settings(options: dict[str, Any]) -> ControllerSettings:
 
 def speaker_settings(options: dict[str, Any]) -> SpeakerSettings:
     """Read the speaker's settings from parsed options."""
-    return SpeakerSettings(options["node_name"], options["interfaces"], options["members"])
+    return SpeakerSettings(
+        options["node_name"], options["interfaces"], options["members"], options["ignore_exclude_lb"]
+    )
 
 
 def http_settings(options: dict[str, Any]) -> HTTPSettings:

@@ -129,9 +129,13 @@ def node_from(obj: object) -> Node:
     """Read a core/v1 Node. Without a Ready condition it is ready."""
     key = key_from("Node", obj)
     fields = Fields(f"Node {key.name}", obj)
-    conditions = fields.inner("status").inners("conditions")
-    ready = all(entry.text("status") == "True" for entry in conditions if entry.text("type") == "Ready")
-    return Node(name=key.name, labels=_labels(fields.inner("metadata"), "labels"), ready=ready)
+    conditions = {entry.text("type"): entry.text("status") for entry in fields.inner("status").inners("conditions")}
+    return Node(
+        name=key.name,
+        labels=_labels(fields.inner("metadata"), "labels"),
+        ready=conditions.get("Ready", "True") == "True",
+        network_unavailable=conditions.get("NetworkUnavailable") == "True",
+    )
 
 
 def endpoints_from_slice(obj: object) -> tuple[ObjectKey | None, tuple[Endpoint, ...]]:
@@ -194,6 +198,7 @@ def _ingress_entry(fields: Fields) -> Ingress:
 
 def _slice_endpoints(fields: Fields) -> Iterator[Endpoint]:
     ready = fields.inner("conditions").truth("ready", default=True)
+    serving = fields.inner("conditions").truth("serving", default=False)
     node = fields.text("nodeName") or fields.inner("topology").text(HOSTNAME_LABEL)
     for address in fields.texts("addresses"):
-        yield Endpoint(address=address, ready=ready, node=node)
+        yield Endpoint(address=address, ready=ready, node=node, serving=serving)

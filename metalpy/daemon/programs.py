@@ -114,6 +114,7 @@ async def _run_speaker(
             client=client,
             metrics=metrics,
             lb_class=settings.lb_class,
+            ignore_exclude_label=speaker.ignore_exclude_label,
         )
         readiness.waits_for("speaker: caches synced", lambda: daemon.synced)
         await daemon.run()

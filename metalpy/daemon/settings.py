@@ -95,6 +95,8 @@ class SpeakerSettings:
     node: str
     interfaces: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    ignore_exclude_label: bool = False
+    """Whether nodes that are labelled out of load balancing announce all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,14 @@ class Speaker:
         client: ClientMetrics,
         metrics: SpeakerMetrics,
         lb_class: str = "",
+        ignore_exclude_label: bool = False,
     ) -> None:
         self._cluster = cluster
         self._network = network
         self._node = node
         self._members = frozenset(members)
         self._lb_class = lb_class
+        self._ignore_exclude_label = ignore_exclude_label
         self._client = client
         self._metrics = metrics
         self._intake = ConfigIntake(self._configure, client)
@@ -192,7 +194,9 @@ class Speaker:
         if _protocol(decision) is not PoolProtocol.LAYER2:
             return "protocolNotAvailable"
         endpoints = self._endpoints.get(service.key)
-        owner = layer2.owner(service, decision, endpoints, alive, self._nodes)
+        owner = layer2.owner(
+            service, decision, endpoints, alive, self._nodes, ignore_exclude_label=self._ignore_exclude_label
+        )
         return "" if owner == self._node else "notOwner"
 
     def _withdraw(self, key: ObjectKey, reason: str) -> None:

@@ -90,10 +90,21 @@ class Story:
         self._dead: set[str] = set()
         self._apps: dict[tuple[str, str], App] = {}
         self._accepted: set[str] = set()
+        self._labels: dict[str, Mapping[str, str]] = {}
+        self._broken: set[tuple[str, str]] = set()
+        self._speakers: dict[str, subprocess.Popen[Any]] = {}
         self._daemons: list[subprocess.Popen[Any]] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        try:
+            self._build()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _build(self) -> None:
         self._logs.mkdir(parents=True)
         self._stack.enter_context(self.lan)
         self._open()
@@ -103,7 +114,6 @@ class Story:
             self.nodes[name] = node = self._host(name)
             node.serve_pages(f"Welcome to nginx on {name}")
             self._write_node(name)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -122,9 +132,20 @@ class Story:
     def start(self) -> None:
         """Start the controller and a speaker on every node."""
         self.start_controller()
-        for name, node in self.nodes.items():
-            command = self._command("speaker", "--node-name", name, "--interface", "eth0")
-            node.popen(command, stdout=self._log(name), stderr=subprocess.STDOUT)
+        for name in self.nodes:
+            self.start_speaker(name)
+
+    def start_speaker(self, name: str, *flags: str) -> None:
+        """Start the speaker of one node."""
+        command = self._command("speaker", "--node-name", name, "--interface", "eth0", *flags)
+        speaker = self.nodes[name].popen(command, stdout=self._log(name), stderr=subprocess.STDOUT)
+        self._speakers[name] = speaker
+
+    def end_speaker(self, name: str) -> None:
+        """End the speaker of one node as the kubelet would."""
+        speaker = self._speakers.pop(name)
+        speaker.terminate()
+        speaker.wait(CONVERGED_S)
 
     def start_controller(self) -> None:
         """Start the controller."""
@@ -182,6 +203,16 @@ class Story:
         del self._apps[app.path]
         self._remove(app)
 
+    def label(self, name: str, labels: Mapping[str, str]) -> None:
+        """Label a node."""
+        self._labels[name] = labels
+        self._write_node(name)
+
+    def break_backends(self, app: App) -> None:
+        """Let every pod of a Service fail its readiness probe."""
+        self._broken.add(app.path)
+        self._write_app(app)
+
     def kill_node(self, name: str) -> None:
         """Let a node die; the cluster notices and says so."""
         self.nodes[name].kill()
@@ -195,13 +226,14 @@ class Story:
         node = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **self._labels.get(name, {})}},
             "status": {"conditions": [{"type": "Ready", "status": status}]},
         }
         self.apply(f"{name}.yaml", node)
 
     def _write_app(self, app: App) -> None:
-        ready = {name: (node.address, name not in self._dead) for name, node in self.nodes.items()}
+        works = app.path not in self._broken
+        ready = {name: (node.address, works and name not in self._dead) for name, node in self.nodes.items()}
         self.apply(self._file_of(app).name, *app.manifests(ready))
 
     def _remove(self, app: App) -> None:
@@ -256,6 +288,15 @@ class Story:
     def fetch(self, address: str) -> str:
         """Fetch the page at an address from the client, as soon as somebody answers for it."""
         return wait_until(lambda: self.client.fetch(f"http://{address}/"), CONVERGED_S, f"a page from {address}")
+
+    def is_silent(self, address: str) -> bool:
+        """Tell whether nobody answers for an address when the client asks anew."""
+        self.client.run(["ip", "neigh", "flush", "dev", "eth0"])
+        try:
+            self.client.fetch(f"http://{address}/")
+        except ConnectionError:
+            return True
+        return False
 
     def owner(self, address: str) -> str:
         """Name the node whose MAC the client's neighbour table holds for an address, empty if none."""

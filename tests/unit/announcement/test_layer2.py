@@ -9,6 +9,7 @@ import pytest
 from metalpy.announcement.announceable import Announceable
 from metalpy.announcement.layer2 import election_order, owner
 from metalpy.model import (
+    EXCLUDE_LABEL,
     AddressRange,
     Endpoint,
     L2Advertisement,
@@ -86,3 +87,24 @@ def test_only_nodes_that_the_advertisement_selects_own() -> None:
     nodes = {"node2": Node("node2", (("rack", "1"),)), "node3": Node("node3", (("rack", "2"),))}
 
     assert owner(CLUSTER, Announceable((ADDRESS,), selective), [endpoint("node1")], ALL_ALIVE, nodes) == "node2"
+
+
+def test_endpoint_that_still_serves_keeps_the_address_announced() -> None:
+    leaving = Endpoint("10.1.0.1", ready=False, node="node1", serving=True)
+
+    assert owner(CLUSTER, ANNOUNCED, [leaving], ALL_ALIVE, {}) == "node3"
+    assert owner(LOCAL, ANNOUNCED, [leaving], ALL_ALIVE, {}) == "node1"
+
+
+def test_node_labelled_out_of_load_balancing_owns_only_where_the_label_is_ignored() -> None:
+    nodes = {"node3": Node("node3", ((EXCLUDE_LABEL, ""),))}
+    endpoints = [endpoint("node2")]
+
+    assert owner(CLUSTER, ANNOUNCED, endpoints, ALL_ALIVE, nodes) == "node1"
+    assert owner(CLUSTER, ANNOUNCED, endpoints, ALL_ALIVE, nodes, ignore_exclude_label=True) == "node3"
+
+
+def test_node_without_a_network_owns_nothing() -> None:
+    nodes = {"node3": Node("node3", network_unavailable=True)}
+
+    assert owner(CLUSTER, ANNOUNCED, [endpoint("node2")], ALL_ALIVE, nodes) == "node1"

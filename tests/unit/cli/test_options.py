@@ -20,7 +20,7 @@ from metalpy.cli.options import (
     speaker_options,
     speaker_settings,
 )
-from metalpy.daemon.settings import ApiServer, Manifests
+from metalpy.daemon.settings import ApiServer, Manifests, SpeakerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def test_defaults_are_the_references(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert cluster_settings(values).namespace == "metallb-system"
     assert cluster_settings(values).config_name is None
     assert (http_settings(values).host, http_settings(values).port) == ("", 7472)
-    assert speaker_settings(values) == speaker_settings({"node_name": "n", "interfaces": (), "members": ()})
+    assert speaker_settings(values) == SpeakerSettings("n")
 
 
 def test_flag_beats_variable_and_variable_beats_the_pods_namespace(

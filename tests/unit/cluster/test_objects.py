@@ -178,6 +178,13 @@ def test_node_is_ready_by_its_ready_condition(status: str, ready: bool) -> None:
     assert node == Node("node1", (("kubernetes.io/hostname", "node1"), ("rack", "r1")), ready)
 
 
+def test_node_tells_that_its_network_is_unavailable() -> None:
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "NetworkUnavailable", "status": "True"}]
+    node = node_from({"metadata": {"name": "n"}, "status": {"conditions": conditions}})
+
+    assert (node.ready, node.network_unavailable) == (True, True)
+
+
 def test_node_without_a_condition_is_ready() -> None:
     assert node_from({"metadata": {"name": "n"}}) == Node("n")
 
@@ -185,7 +192,10 @@ def test_node_without_a_condition_is_ready() -> None:
 def test_dumped_slice_gives_its_service_and_endpoints() -> None:
     assert endpoints_from_slice(yaml.safe_load(SLICE_DUMP)) == (
         ObjectKey("shop", "nginx"),
-        (Endpoint("10.244.1.12", True, "node1"), Endpoint("10.244.2.9", False, "node2")),
+        (
+            Endpoint("10.244.1.12", True, "node1", serving=True),
+            Endpoint("10.244.2.9", False, "node2", serving=True),
+        ),
     )
 
 
