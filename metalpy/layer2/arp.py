@@ -51,6 +51,13 @@ def gratuitous(address: IPv4Address, mac: str) -> tuple[bytes, bytes]:
     return address.packed.join(request), address.packed.join(reply)
 
 
+def probe(address: IPv4Address, mac: str) -> bytes:
+    """Build the question whether another host has `address`: a probe, nobody learns from it (RFC 5227 section 1.1)."""
+    octets = mac_bytes(mac)
+    question = HEADER + OP_REQUEST.to_bytes(2, "big") + octets + bytes(10) + address.packed
+    return (b"\xff" * 6 + octets + question).ljust(FRAME_LENGTH, b"\0")
+
+
 Parts = tuple[bytes, bytes, bytes]
 """What stands before, between and after the two places of the address."""
 

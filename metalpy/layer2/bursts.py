@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from ipaddress import IPv4Address
+
+    from metalpy.model import IPAddress
 
 ROUNDS = 5
 INTERVAL_S = 1.1
@@ -26,7 +27,7 @@ class _Batch:
     next_at_s: float
     number: int
     rounds_left: int
-    addresses: tuple[IPv4Address, ...]
+    addresses: tuple[IPAddress, ...]
 
 
 class Bursts:
@@ -37,9 +38,9 @@ class Bursts:
         self._rounds = rounds
         self._numbers = itertools.count()
         self._batches: list[_Batch] = []
-        self._batch_of: dict[IPv4Address, int] = {}
+        self._batch_of: dict[IPAddress, int] = {}
 
-    def start(self, addresses: Iterable[IPv4Address], now_s: float) -> None:
+    def start(self, addresses: Iterable[IPAddress], now_s: float) -> None:
         """Let the first round of these be due now, instead of whatever was left of an earlier burst."""
         number = next(self._numbers)
         batch = tuple(addresses)
@@ -47,7 +48,7 @@ class Bursts:
         if batch:
             heapq.heappush(self._batches, _Batch(now_s, number, self._rounds, batch))
 
-    def stop(self, addresses: Iterable[IPv4Address]) -> None:
+    def stop(self, addresses: Iterable[IPAddress]) -> None:
         """Let no further round of these be due."""
         for address in addresses:
             self._batch_of.pop(address, None)
@@ -57,9 +58,9 @@ class Bursts:
         """When the next round is due; None while there is none."""
         return self._batches[0].next_at_s if self._batches else None
 
-    def due(self, now_s: float) -> list[IPv4Address]:
+    def due(self, now_s: float) -> list[IPAddress]:
         """Return the addresses whose round is due, and count the round as done."""
-        result: list[IPv4Address] = []
+        result: list[IPAddress] = []
         while self._batches and self._batches[0].next_at_s <= now_s:
             batch = heapq.heappop(self._batches)
             current = tuple(address for address in batch.addresses if self._batch_of.get(address) == batch.number)

@@ -1,22 +1,25 @@
 """Which network interfaces announce addresses, followed by netlink (`rtnetlink(7)`).
 
 An interface announces when it is up, is no port of a bridge, bond or VRF (their master announces), does ARP
-(dummy interfaces like kube-ipvs0 do not) and knows broadcast. An IPv4 address is not needed.
+(dummy interfaces like kube-ipvs0 do not) and knows broadcast. An IPv4 address is not needed. IPv6 addresses are
+announced on it while it has a link-local address that is in use.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import socket
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_LINK
+from pyroute2.netlink.rtnl import RTMGRP_IPV6_IFADDR, RTMGRP_LINK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping
 
 log = structlog.get_logger()
 
@@ -24,6 +27,10 @@ log = structlog.get_logger()
 IFF_UP = 0x1
 IFF_BROADCAST = 0x2
 IFF_NOARP = 0x80
+# From <linux/if_addr.h> and <linux/rtnetlink.h>.
+IFA_F_DADFAILED = 0x08
+IFA_F_TENTATIVE = 0x40
+RT_SCOPE_LINK = 253
 
 RETRY_S = 1.0
 """Pause before netlink is opened anew after it failed (as when events came faster than they were read)."""
@@ -38,6 +45,8 @@ class Interface:
     index: int
     name: str
     mac: str
+    link_local: IPv6Address | None = None
+    """Where advertisements come from; None: IPv6 addresses are not announced there (now)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Link:
     mac: str
     flags: int
     master: int = 0
+    link_local: IPv6Address | None = None
 
     @property
     def announces(self) -> bool:
@@ -63,23 +73,40 @@ class Link:
 def announcing(links: Iterable[Link], names: Collection[str] = ()) -> frozenset[Interface]:
     """Choose the interfaces that announce: all that can, or those of the given names that can."""
     return frozenset(
-        Interface(link.index, link.name, link.mac)
+        Interface(link.index, link.name, link.mac, link.link_local)
         for link in links
         if link.announces and (not names or link.name in names)
     )
 
 
+class Interfaces(NamedTuple):
+    """Which interfaces announce, and the MACs of all that there are."""
+
+    announcing: frozenset[Interface]
+    macs: frozenset[str]
+
+
 class Links:
-    """The links of this host: what was dumped, and every change since."""
+    """The links of this host and their link-local addresses: what was dumped, and every change since."""
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
+        self._link_locals: dict[int, set[IPv6Address]] = {}
 
-    def __iter__(self) -> Any:
-        return iter(self._links.values())
+    def __iter__(self) -> Iterator[Link]:
+        for index, link in self._links.items():
+            yield replace(link, link_local=min(self._link_locals.get(index, ()), default=None))
 
-    def apply(self, message: Mapping[str, Any]) -> None:
-        """Take in an RTM_NEWLINK or RTM_DELLINK message.
+    def apply(self, message: Any) -> None:
+        """Take in a netlink message; those of other types than links and addresses change nothing."""
+        match message["event"]:
+            case "RTM_NEWLINK" | "RTM_DELLINK":
+                self._apply_link(message)
+            case "RTM_NEWADDR" | "RTM_DELADDR":
+                self._apply_address(message)
+
+    def _apply_link(self, message: Mapping[str, Any]) -> None:
+        """Take in the state of a link.
 
         A bridge reports its ports with messages of the same types but family AF_BRIDGE: there RTM_DELLINK means
         that the port left the bridge, not that the link is gone. They are skipped; the change of master comes
@@ -89,6 +116,7 @@ class Links:
             return
         if message["event"] == "RTM_DELLINK":
             self._links.pop(message["index"], None)
+            self._link_locals.pop(message["index"], None)
             return
         self._links[message["index"]] = Link(
             index=message["index"],
@@ -98,20 +126,36 @@ class Links:
             master=message.get("master") or 0,
         )
 
+    def _apply_address(self, message: Any) -> None:
+        """Take in an address that came, changed or went.
 
-async def watch(names: Collection[str] = ()) -> AsyncGenerator[frozenset[Interface], None]:
+        A link-local address counts once duplicate address detection is over (RFC 4862 section 5.4): nothing
+        may be sent from it before, and the kernel sends another message then.
+        """
+        if message["family"] != socket.AF_INET6 or message["scope"] != RT_SCOPE_LINK:
+            return
+        addresses = self._link_locals.setdefault(message["index"], set())
+        address = IPv6Address(message.get_attr("IFA_ADDRESS"))
+        flags = message.get_attr("IFA_FLAGS") or 0
+        if message["event"] == "RTM_DELADDR" or flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED):
+            addresses.discard(address)
+        else:
+            addresses.add(address)
+
+
+async def watch(names: Collection[str] = ()) -> AsyncGenerator[Interfaces, None]:
     """Yield the interfaces that announce: those of now at once, then all of them again whenever that changes.
 
     With `names` only interfaces of these names count; one that does not exist is logged when that is noticed,
     and counts as soon as it is there. Goes on for ever: a failure of netlink is logged and everything read again.
     """
     absent: frozenset[str] = frozenset()
-    last: frozenset[Interface] | None = None
+    last: Interfaces | None = None
     while True:
         try:
             async for links in _follow():
                 absent = _report_absent(links, names, absent)
-                current = announcing(links, names)
+                current = Interfaces(announcing(links, names), frozenset(link.mac for link in links))
                 if current != last:
                     last = current
                     yield current
@@ -123,15 +167,16 @@ async def watch(names: Collection[str] = ()) -> AsyncGenerator[frozenset[Interfa
 async def _follow() -> AsyncIterator[Links]:
     """Yield the links, and again after every change. Raises `OSError` or `NetlinkError` when netlink fails."""
     async with AsyncIPRoute() as netlink:
-        await netlink.bind(groups=RTMGRP_LINK)  # before the dump: a change in between comes as an event
+        await netlink.bind(groups=RTMGRP_LINK | RTMGRP_IPV6_IFADDR)  # before the dumps: changes come as events
         links = Links()
         async for message in await netlink.get_links():
+            links.apply(message)
+        async for message in await netlink.get_addr(family=socket.AF_INET6):
             links.apply(message)
         yield links
         while True:
             async for message in netlink.get():
-                if message.get("event") in {"RTM_NEWLINK", "RTM_DELLINK"}:
-                    links.apply(message)
+                links.apply(message)
             yield links
 
 

@@ -1,12 +1,14 @@
-"""The reply path: a small process that answers ARP requests (RFC 826) for announced addresses, and does nothing else.
+"""The reply process: a small process that answers for announced addresses, and does nothing else.
 
-Started by the speaker as `python -m metalpy.layer2.responder FD`, FD being its end of a socket pair (control.py).
-In the speaker's own process a busy thread would delay each answer by the interpreter's switch interval: from
-57,000 answers a second to a hundred. So it lives alone, imports next to nothing, and is the one process that
-needs CAP_NET_RAW. It ends as soon as the speaker's end of the socket pair closes: an orphan never answers.
+Started by the speaker as `python -m metalpy.layer2.responder FD ORPHAN_MS INSTANCE`, FD being its end of a socket
+pair (control.py). In the speaker's own process a busy thread would delay each answer by the interpreter's switch
+interval: from 57,000 answers a second to a hundred. So it lives alone, imports next to nothing, and is the one
+process that needs CAP_NET_RAW. When the speaker's end of the socket pair closes without a farewell, the speaker
+died: this goes on for ORPHAN_MS, or until the next speaker's reply process takes over (handover.py).
 
-One thread an interface blocks in `recv`; the main thread blocks on the speaker. A thread touches the shared
-table with single dictionary and list operations only, which the interpreter never interrupts in the middle.
+One thread a port (ports.py) blocks in `recv`, another waits for claims of other hosts (witness.py); the main thread
+blocks on the speaker. A thread touches the shared table with single dictionary and list operations only, which the
+interpreter never interrupts in the middle.
 """
 
 from __future__ import annotations
@@ -16,216 +18,219 @@ import errno
 import os
 import signal
 import socket
-import struct
 import sys
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from metalpy.layer2 import packet_filter
-from metalpy.layer2.arp import (
-    ARP_LENGTH,
-    DESTINATION,
-    ETHERTYPE_ARP,
-    FRAME_LENGTH,
-    HEADER,
-    OP_REPLY,
-    OPERATION,
-    SENDER,
-    SENDER_IP,
-    SENDER_MAC,
-    TARGET,
-    TARGET_IP,
-)
-from metalpy.layer2.control import MESSAGE_LIMIT, Kind, decode, encode
+from metalpy.layer2 import arp, handover, ndp, packet_filter, privileges
+from metalpy.layer2.control import FRAME_LENGTHS, MESSAGE_LIMIT, Kind, Protocol, decode, encode, narrow, wide
+from metalpy.layer2.ports import ARPPort, NDPPort, Port, Table
+from metalpy.layer2.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from metalpy.layer2.control import Row
 
-Table = dict[bytes, list[int]]
-"""Packed address to its counters: requests received, responses sent, unasked frames sent."""
-
-_SO_ATTACH_FILTER = 26
-_WAKE_UP_S = 1
-"""How often a quiet thread looks whether its interface was closed; it never answers after that in any case."""
 _SWITCH_INTERVAL_S = 0.0001
 """Longest wait of a reply for the main thread, while that digests a long message."""
-
-
-class Port:
-    """A packet socket on one interface and the thread that answers there."""
-
-    def __init__(self, index: int, mac: bytes, table: Table, near: packet_filter.Near) -> None:
-        self.index = index
-        self._mac = mac
-        self._table = table
-        self.is_open = True
-        # Protocol 0: the socket receives nothing before the filter is in place and bind() names the protocol.
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        try:
-            self.let_through(near)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", _WAKE_UP_S, 0))
-            self._socket.bind((socket.if_indextoname(index), ETHERTYPE_ARP))
-        except OSError:
-            self._socket.close()
-            raise
-
-    def let_through(self, near: packet_filter.Near) -> None:
-        """Replace the kernel's filter, in one step."""
-        option, memory = packet_filter.socket_option(packet_filter.program(self._mac, near))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
-        del memory  # the kernel has its copy
-
-    def send(self, frame: bytes) -> None:
-        """Put a frame on the wire as it is."""
-        self._socket.send(frame)
-
-    def answer(self) -> int:
-        """Answer requests until closed (0), or until the interface fails: its errno."""
-        request = bytearray(ARP_LENGTH)
-        reply = bytearray(FRAME_LENGTH)
-        reply[SENDER_MAC] = reply[6:12] = self._mac
-        reply[12:20] = HEADER
-        reply[OPERATION] = OP_REPLY.to_bytes(2, "big")
-        receive, send, find = self._socket.recv_into, self._socket.send, self._table.get
-        with self._socket:
-            while self.is_open:
-                try:
-                    receive(request)
-                    address = bytes(request[TARGET_IP])
-                    counts = find(address)
-                    if counts is None or not self.is_open:
-                        continue
-                    counts[0] += 1
-                    # Who asks is what the ARP packet says, not the Ethernet header: as the reference has it.
-                    reply[DESTINATION] = request[SENDER_MAC]
-                    reply[TARGET] = request[SENDER]
-                    reply[SENDER_IP] = address
-                    send(reply)
-                    counts[1] += 1
-                except BlockingIOError:  # a quiet second
-                    continue
-                except OSError as error:
-                    if error.errno != errno.ENOBUFS:  # a full queue loses this answer only; the client asks again
-                        self.is_open = False
-                        return error.errno or errno.EIO
-        return 0
 
 
 class Responder:
     """The process: carries out what the speaker says."""
 
-    def __init__(self, speaker: socket.socket) -> None:
+    def __init__(self, speaker: socket.socket, orphan_ms: int = 0, instance: str = "") -> None:
         self._speaker = speaker
-        self._ports: dict[int, Port] = {}
+        self._orphan_ms = orphan_ms
+        self._instance = instance
+        self._ports: dict[tuple[Protocol, int], Port] = {}
         self._table: Table = {}
         self._all_counts: Table = {}
         """The counters of withdrawn addresses too: they go on when the address is back."""
-        self._near = packet_filter.Near()
-        self._sieved = 0
-        """How many addresses there were when the filter was last made."""
+        self._groups: Counter[bytes] = Counter()
+        """How many addresses need each multicast group."""
+        self._near = dict.fromkeys(Protocol, packet_filter.Near())
+        self._sieved = dict.fromkeys(Protocol, 0)
+        """How many addresses there were when the filters were last made."""
+        self._witness = Witness(self._table, lambda claims: self._tell(Kind.CLAIMED, claims))
 
     def run(self) -> None:
-        """Serve until the speaker has gone."""
-        try:
+        """Serve until the speaker has gone, and for a while after that."""
+        privileges.keep_only_net_raw()
+        try:  # with what is left
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
         except OSError as error:
             self._tell(Kind.DENIED, [(error.errno,)])
             return
+        threading.Thread(target=self._witness.run, daemon=True).start()
         self._tell(Kind.READY)
-        while message := self._speaker.recv(MESSAGE_LIMIT):
+        while message := self._hear():
             kind, rows = decode(message)
             self._obey(kind, rows)
+        if self._table:
+            self._outlive()
+
+    def _hear(self) -> bytes:
+        try:
+            return self._speaker.recv(MESSAGE_LIMIT)
+        except ConnectionResetError:  # the speaker went with messages unread
+            return b""
+
+    def _outlive(self) -> None:
+        """Go on without a speaker until the next one takes over or the time is up."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nobody else is left who could decide on it
+        self._witness.yields = True
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 2)  # whoever reads the speaker's logs sees their end
+        handover.wait_for_successor(self._instance, self._orphan_ms / 1000)
 
     def _obey(self, kind: Kind, rows: list[Row]) -> None:
         match kind:
             case Kind.OPEN:
-                for index, mac in rows:
-                    self._open(index, mac)
+                for protocol, *port in rows:
+                    self._open(Protocol(protocol), *port)
             case Kind.CLOSE:
-                for (index,) in rows:
-                    self._close(index)
+                for protocol, index in rows:
+                    self._close(Protocol(protocol), index)
             case Kind.ADD:
-                self._add([address for (address,) in rows])
+                self._add([narrow(address) for (address,) in rows])
             case Kind.REMOVE:
-                self._remove([address for (address,) in rows])
+                self._remove([narrow(address) for (address,) in rows])
             case Kind.SEND:
                 self._send(rows)
             case Kind.COUNT:
-                self._tell(Kind.COUNTS, [(each, *counts) for each, counts in self._all_counts.items() if any(counts)])
+                counted = ((wide(each), *counts) for each, counts in self._all_counts.items() if any(counts))
+                self._tell(Kind.COUNTS, counted)
             case Kind.SYNC:
                 self._tell(Kind.DONE, rows)
+            case Kind.TAKE_OVER:
+                handover.take_over(self._instance)
+            case Kind.LINGER:
+                ((self._orphan_ms,),) = rows
 
-    def _open(self, index: int, mac: bytes) -> None:
-        self._close(index)
+    def _open(self, protocol: Protocol, index: int, mac: bytes, link_local: bytes) -> None:
+        self._close(protocol, index)
+        near = self._near[protocol]
         try:
-            self._ports[index] = port = Port(index, mac, self._table, self._near)
+            if protocol is Protocol.ARP:
+                port: Port = ARPPort(index, mac, self._table, near)
+            else:
+                port = NDPPort(index, mac, link_local, self._table, near)
         except OSError as error:
-            self._tell(Kind.LOST, [(index, error.errno or errno.EIO)])
+            self._tell(Kind.LOST, [(protocol, index, error.errno or errno.EIO)])
             return
+        self._ports[protocol, index] = port
+        with contextlib.suppress(OSError):  # the port fails likewise, and is opened again
+            self._witness.watch(port, near)
+        self._join(self._groups, port)
         threading.Thread(target=self._attend, args=(port,), daemon=True).start()
-        self._tell(Kind.OPENED, [(index,)])
+        self._tell(Kind.OPENED, [(protocol, index)])
 
     def _attend(self, port: Port) -> None:
         if failure := port.answer():
-            self._tell(Kind.LOST, [(port.index, failure)])
+            self._tell(Kind.LOST, [(port.protocol, port.index, failure)])
 
-    def _close(self, index: int) -> None:
-        if port := self._ports.pop(index, None):
-            port.is_open = False
+    def _close(self, protocol: Protocol, index: int) -> None:
+        if port := self._ports.pop((protocol, index), None):
+            port.close()
+            self._witness.leave(protocol, index)
 
     def _add(self, addresses: list[bytes]) -> None:
         for address in addresses:
             self._table[address] = self._all_counts.setdefault(address, [0, 0, 0])
-        if not all(map(self._near.covers, addresses)):
-            self._sieve()
+        by_protocol = _by_protocol(addresses)
+        for protocol, some in by_protocol.items():
+            if not all(map(self._near[protocol].covers, some)):
+                self._sieve(protocol)
+        groups = Counter(map(ndp.solicited_node, by_protocol.get(Protocol.NDP, ())))
+        joined = [group for group in groups if not self._groups[group]]
+        self._groups += groups
+        for port in self._ports.values():
+            self._join(joined, port)
 
     def _remove(self, addresses: list[bytes]) -> None:
-        for address in addresses:
-            self._table.pop(address, None)
-        if len(self._table) * 2 <= self._sieved:  # too wide a filter only costs time: no haste
-            self._sieve()
-
-    def _sieve(self) -> None:
-        self._near = packet_filter.near(self._table)
-        self._sieved = len(self._table)
+        gone = [address for address in addresses if self._table.pop(address, None)]
+        by_protocol = _by_protocol(gone)
+        for protocol in by_protocol:
+            many = sum(Protocol.of(address) is protocol for address in self._table)
+            if many * 2 <= self._sieved[protocol]:  # too wide a filter only costs time: no haste
+                self._sieve(protocol)
+        groups = Counter(map(ndp.solicited_node, by_protocol.get(Protocol.NDP, ())))
+        self._groups -= groups
         for port in self._ports.values():
-            with contextlib.suppress(OSError):  # its thread has just closed it
-                port.let_through(self._near)
+            if isinstance(port, NDPPort):
+                for group in groups.keys() - self._groups.keys():
+                    port.groups.leave(group)
+
+    def _join(self, groups: Iterable[bytes], port: Port) -> None:
+        """Let a port join these groups, if it speaks NDP; report what fails, as hosts may ask in vain then."""
+        if not isinstance(port, NDPPort):
+            return
+        unjoined: Counter[int] = Counter()
+        for group in groups:
+            try:
+                port.groups.join(group)
+            except OSError as error:
+                unjoined[error.errno or errno.EIO] += 1
+        self._tell(Kind.UNJOINED, [(port.index, code, many) for code, many in unjoined.items()])
+
+    def _sieve(self, protocol: Protocol) -> None:
+        addresses = [address for address in self._table if Protocol.of(address) is protocol]
+        self._near[protocol] = near = packet_filter.near(addresses)
+        self._sieved[protocol] = len(addresses)
+        for port in self._ports.values():
+            if port.protocol is protocol:
+                with contextlib.suppress(OSError):  # its thread has just closed it
+                    port.let_through(near)
+        self._witness.let_through(protocol, near)
 
     def _send(self, rows: list[Row]) -> None:
-        unsent: Counter[tuple[int, int]] = Counter()
-        for index, frame in rows:
-            if not (port := self._ports.get(index)):
-                unsent[index, errno.ENODEV] += 1
+        unsent: Counter[tuple[Protocol, int, int]] = Counter()
+        for number, index, padded in rows:
+            protocol = Protocol(number)
+            if not (port := self._ports.get((protocol, index))):
+                unsent[protocol, index, errno.ENODEV] += 1
                 continue
             try:
-                port.send(frame)
+                port.send(padded[: FRAME_LENGTHS[protocol]])
             except OSError as error:
-                unsent[index, error.errno or errno.EIO] += 1
+                unsent[protocol, index, error.errno or errno.EIO] += 1
             else:
-                if counts := self._all_counts.get(frame[SENDER_IP]):
+                if counts := self._all_counts.get(_announced(protocol, padded)):
                     counts[2] += 1
-        self._tell(Kind.UNSENT, [(index, code, many) for (index, code), many in unsent.items()])
+        self._tell(Kind.UNSENT, [(*where, many) for where, many in unsent.items()])
 
     def _tell(self, kind: Kind, rows: Iterable[Row] = ()) -> None:
-        for message in encode(kind, rows):
-            self._speaker.send(message)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the speaker has gone
+            for message in encode(kind, rows):
+                self._speaker.send(message)
+
+
+def _announced(protocol: Protocol, frame: bytes) -> bytes:
+    """Give the address that a frame announces; nothing that is announced if it only asks."""
+    if protocol is Protocol.ARP:
+        return frame[arp.SENDER_IP]
+    return frame[ndp.TARGET] if ndp.is_advertisement(frame) else b""
+
+
+def _by_protocol(addresses: Iterable[bytes]) -> dict[Protocol, list[bytes]]:
+    result: dict[Protocol, list[bytes]] = {}
+    for address in addresses:
+        result.setdefault(Protocol.of(address), []).append(address)
+    return result
 
 
 def main() -> None:
-    """Run as the process that the speaker started, its end of the socket pair being the one argument."""
-    # Ctrl-C and the like are for the speaker to decide on; when it goes, this goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Run as the process that the speaker started; see above for the arguments."""
+    # Ctrl-C and the like are for the speaker to decide on.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     status = 0
     try:
-        Responder(socket.socket(fileno=int(sys.argv[1]))).run()
-    except (BrokenPipeError, ConnectionResetError):  # the speaker went without a word
-        pass
+        control, orphan_ms, instance = sys.argv[1:]
+        Responder(socket.socket(fileno=int(control)), int(orphan_ms), instance).run()
     except Exception:  # noqa: BLE001 - the last stop before the process ends
         sys.excepthook(*sys.exc_info())
         status = 1

@@ -1,7 +1,8 @@
-"""An announcer to be run on a host of a Lan: `python -m tests.lan.announce_program [--interval S] [INTERFACE...]`.
+"""An announcer to be run on a host of a Lan: `python -m tests.lan.announce_program [OPTION...] [INTERFACE...]`.
 
-It reads one JSON array a line, `["announce", ADDRESS...]`, `["counts"]` or `["pid"]`, and answers each with one
-line of JSON; the first line it writes is `"ready"`. Logs go to the standard error output as JSON lines.
+It reads one JSON array a line, `["announce", ADDRESS...]`, `["retire", SECONDS, ADDRESS...]`, `["counts"]`,
+`["conflict"]` (waits for one) or `["pid"]`, and answers each with one line of JSON; the first line it writes is
+`"ready"`. Logs go to the standard error output as JSON lines.
 """
 
 from __future__ import annotations
@@ -28,9 +29,15 @@ async def _obey(announcer: Announcer, command: str, words: Sequence[str]) -> Any
         case "announce":
             await announcer.announce(frozenset(map(ip_address, words)))
             return "in force"
+        case "retire":
+            await announcer.retire(frozenset(map(ip_address, words[1:])), float(words[0]))
+            return "in force"
         case "counts":
             counts = await announcer.counts()
             return {str(address): dataclasses.asdict(each) for address, each in counts.items()}
+        case "conflict":
+            async for conflict in announcer.conflicts():
+                return [str(conflict.address), conflict.interface, conflict.mac]
         case "pid":
             return announcer.pid
     raise ValueError(command)
@@ -39,6 +46,8 @@ async def _obey(announcer: Announcer, command: str, words: Sequence[str]) -> Any
 async def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--interval", type=float, default=1.1)
+    parser.add_argument("--orphan", type=float, default=10)
+    parser.add_argument("--grace", type=float, default=6)
     parser.add_argument("interfaces", nargs="*")
     options = parser.parse_args(arguments)
     structlog.configure(
@@ -46,7 +55,9 @@ async def main(arguments: Sequence[str]) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     try:
-        async with Announcer(options.interfaces, interval_s=options.interval) as announcer:
+        async with Announcer(
+            options.interfaces, interval_s=options.interval, orphan_s=options.orphan, grace_s=options.grace
+        ) as announcer:
             print(json.dumps("ready"), flush=True)
             while line := await asyncio.to_thread(sys.stdin.readline):
                 command, *words = json.loads(line)

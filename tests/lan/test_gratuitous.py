@@ -18,9 +18,9 @@ IP = "192.168.1.240"
 OTHER = "192.168.1.241"
 
 
-def capture(client: Host, many: int) -> subprocess.Popen[Any]:
-    """Start to listen for that many broadcast ARP frames."""
-    words = [sys.executable, "-m", "tests.lan.wire_program", "capture", "eth0", str(many)]
+def capture(client: Host, many: int, family: str = "ipv4") -> subprocess.Popen[Any]:
+    """Start to listen for that many broadcast ARP frames, or unasked neighbour advertisements."""
+    words = [sys.executable, "-m", "tests.lan.wire_program", "capture", "eth0", family, str(many)]
     listening = client.popen(words, stdout=subprocess.PIPE, text=True)
     assert listening.stdout
     assert listening.stdout.readline() == "ready\n"
@@ -81,8 +81,12 @@ def test_new_mac_is_announced_for_all_addresses(quick: Node, client: Host) -> No
     assert set(frames) == set(arp.gratuitous(IPv4Address(IP), "0a:00:00:00:00:33"))
 
 
-def test_ipv6_address_is_accepted_with_one_warning(node: Node) -> None:
-    node.announce("fd00::240", IP)
-    node.announce("fd00::240")
+def test_gained_ipv6_address_is_announced_in_five_rounds_with_the_exact_bytes(quick: Node, client: Host) -> None:
+    quick.wait_for_log(event_name="createNDPResponder", interface="eth0")
+    listening = capture(client, 5, "ipv6")
+    quick.announce("fd00::240")
 
-    assert [line["ip"] for line in node.logs(level="warning")] == ["fd00::240"]
+    head = "333300000001 0a0000000001 86dd 60000000 0020 3a ff fe80000000000000080000fffe000001"
+    body = "ff020000000000000000000000000001 8800 47dc 20000000 fd000000000000000000000000000240 0201 0a0000000001"
+    assert heard(listening) == [bytes.fromhex(head + body)] * 5
+    assert quick.counts("fd00::240") == (0, 0, 5)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.wait import wait_until
 from tests.lan.node import Node, exchange, reply, request
 
 if TYPE_CHECKING:
@@ -47,17 +46,6 @@ def test_replacement_knows_what_was_announced_while_there_was_none(node: Node, c
     ]
 
 
-def test_orphan_never_answers(node: Node, client: Host) -> None:
-    node.announce(IP)
-    child = node.ask("pid")
-    node.process.kill()
-    node.process.wait()
-
-    wait_until(lambda: is_gone(child), 5, "the reply process is gone")
-    client.look_up(IP)
-    wait_until(lambda: "FAILED" in client.run(["ip", "neigh", "show", IP]).stdout, 5, "client gives up")
-
-
 def test_process_outlives_signals_meant_for_the_speaker(node: Node, client: Host) -> None:
     node.announce(IP)
     child = node.ask("pid")
@@ -82,3 +70,20 @@ def test_missing_capability_is_named(option: str, host: Host, tmp_path: Path) ->
     assert "CAP_NET_RAW" in node.first["CapabilityError"]
     assert "Operation not permitted" in node.first["CapabilityError"]
     assert node.end() == (0, "")
+
+
+@pytest.mark.parametrize("rights", ["all", "net_raw"])
+def test_process_may_open_packet_sockets_and_nothing_else(rights: str, host: Host, tmp_path: Path) -> None:
+    # The second case is a pod with capabilities {drop: [ALL], add: [NET_RAW]}.
+    limits = [] if rights == "all" else ["setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all"]
+    node = Node(host, tmp_path / "rights", prefix=limits)
+    node.announce(IP)  # there are threads now
+
+    net_raw = f"{1 << 13:016x}"
+    expected = {"CapInh": "0" * 16, "CapPrm": net_raw, "CapEff": net_raw, "CapBnd": net_raw, "CapAmb": "0" * 16}
+    statuses = [each.read_text(encoding="ascii") for each in Path(f"/proc/{node.ask('pid')}/task").glob("*/status")]
+    assert len(statuses) > 1
+    for status in statuses:
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert {name: fields[name] for name in expected} == expected
+        assert fields["NoNewPrivs"] == "1"

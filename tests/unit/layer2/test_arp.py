@@ -31,6 +31,15 @@ def test_gratuitous_frames_of_two_addresses_do_not_mix() -> None:
     assert first == arp.gratuitous(IPv4Address("192.168.1.240"), MAC)
 
 
+def test_probe_asks_from_no_address() -> None:
+    frame = arp.probe(IPv4Address("192.168.1.240"), MAC)
+
+    expected = (
+        "ffffffffffff 0a0000000001 0806 0001 0800 06 04 0001 0a0000000001 00000000 000000000000 c0a801f0" + "00" * 18
+    )
+    assert bytes.fromhex(expected) == frame
+
+
 def test_module_does_not_import_scapy_before_a_frame_is_built() -> None:
     program = "import sys, metalpy.layer2.arp; sys.exit('scapy' in sys.modules)"
 

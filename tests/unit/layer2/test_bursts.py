@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 import pytest
 
 from metalpy.layer2.bursts import Bursts
 
+if TYPE_CHECKING:
+    from metalpy.model import IPAddress
+
 ONE = IPv4Address("192.168.1.240")
 TWO = IPv4Address("192.168.1.241")
 
 
-def rounds(bursts: Bursts) -> list[tuple[float, list[IPv4Address]]]:
+def rounds(bursts: Bursts) -> list[tuple[float, list[IPAddress]]]:
     """Run the clock until nothing is due any more."""
     result = []
     while (at_s := bursts.next_at_s) is not None:

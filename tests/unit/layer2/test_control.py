@@ -6,23 +6,30 @@ import struct
 
 import pytest
 
-from metalpy.layer2.control import MESSAGE_LIMIT, ROWS, Kind, Row, decode, encode
+from metalpy.layer2.control import MESSAGE_LIMIT, ROWS, Kind, Protocol, Row, decode, encode, narrow, wide
+
+V4 = wide(b"\xc0\xa8\x01\xf0")
+MAC = b"\x0a\0\0\0\0\x01"
 
 EXAMPLES: list[tuple[Kind, list[Row]]] = [
-    (Kind.OPEN, [(1, b"\x0a\0\0\0\0\x01"), (2, b"\x0a\0\0\0\0\x02")]),
-    (Kind.CLOSE, [(7,)]),
-    (Kind.ADD, [(b"\xc0\xa8\x01\xf0",)]),
-    (Kind.REMOVE, [(b"\xc0\xa8\x01\xf0",)]),
-    (Kind.SEND, [(3, bytes(60))]),
+    (Kind.OPEN, [(Protocol.ARP, 1, MAC, bytes(16)), (Protocol.NDP, 2, MAC, b"\xfe\x80" + bytes(13) + b"\1")]),
+    (Kind.CLOSE, [(Protocol.NDP, 7)]),
+    (Kind.ADD, [(V4,), (b"\xfd" + bytes(15),)]),
+    (Kind.REMOVE, [(V4,)]),
+    (Kind.SEND, [(Protocol.NDP, 3, bytes(86))]),
     (Kind.COUNT, []),
     (Kind.SYNC, [(42,)]),
+    (Kind.TAKE_OVER, []),
+    (Kind.LINGER, [(5000,)]),
     (Kind.READY, []),
     (Kind.DENIED, [(1,)]),
-    (Kind.OPENED, [(3,)]),
-    (Kind.LOST, [(3, 100)]),
-    (Kind.UNSENT, [(3, 105, 12)]),
-    (Kind.COUNTS, [(b"\xc0\xa8\x01\xf0", 2**40, 2, 3)]),
+    (Kind.OPENED, [(Protocol.ARP, 3)]),
+    (Kind.LOST, [(Protocol.ARP, 3, 100)]),
+    (Kind.UNSENT, [(Protocol.ARP, 3, 105, 12)]),
+    (Kind.COUNTS, [(V4, 2**40, 2, 3)]),
     (Kind.DONE, [(42,)]),
+    (Kind.UNJOINED, [(3, 105, 2)]),
+    (Kind.CLAIMED, [(3, V4, MAC)]),
 ]
 
 
@@ -39,9 +46,8 @@ def test_every_kind_has_an_example() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.ADD, Kind.COUNTS, Kind.SEND], ids=lambda kind: kind.name)
 def test_ten_thousand_rows_go_into_messages_within_the_limit(kind: Kind) -> None:
-    fill = {"4s": b"\1\2\3\4", "60s": bytes(60)}
-    names = {Kind.ADD: ["4s"], Kind.COUNTS: ["4s", "Q", "Q", "Q"], Kind.SEND: ["I", "60s"]}[kind]
-    rows = [tuple(fill.get(name, number) for name in names) for number in range(10_000)]
+    rest: Row = {Kind.ADD: (), Kind.COUNTS: (1, 2, 3), Kind.SEND: (3, bytes(86))}[kind]
+    rows = [(Protocol.ARP if kind is Kind.SEND else number.to_bytes(16, "big"), *rest) for number in range(10_000)]
 
     messages = encode(kind, rows)
 
@@ -60,4 +66,10 @@ def test_message_that_nobody_writes_is_an_error(message: bytes) -> None:
 
 
 def test_kinds_without_rows_are_the_bare_ones() -> None:
-    assert set(Kind) - set(ROWS) == {Kind.COUNT, Kind.READY}
+    assert set(Kind) - set(ROWS) == {Kind.COUNT, Kind.READY, Kind.TAKE_OVER}
+
+
+@pytest.mark.parametrize("address", [b"\xc0\xa8\x01\xf0", b"\xfd" + bytes(15), bytes(16)], ids=["IPv4", "IPv6", "::"])
+def test_address_comes_out_of_a_row_as_it_went_in(address: bytes) -> None:
+    assert len(wide(address)) == 16
+    assert narrow(wide(address)) == address

@@ -85,5 +85,48 @@ def test_named_interface_that_is_absent_is_logged_once_with_those_that_exist() -
     assert [(line["interface"], line["existing"]) for line in logs] == [("eth7", ["br0", "eth0"])]
 
 
+class Address(dict[str, Any]):
+    """A netlink message about an address, with the one method of pyroute2's that is used."""
+
+    def get_attr(self, name: str) -> Any:
+        return self.get(name)
+
+
+def address(
+    text: str = "fe80::1", event: str = "RTM_NEWADDR", flags: int = 0x80, scope: int = 253, family: int = 10
+) -> Address:
+    return Address(event=event, family=family, index=2, scope=scope, IFA_ADDRESS=text, IFA_FLAGS=flags)
+
+
+def link_local(*messages: dict[str, Any]) -> str | None:
+    (interface,) = announcing(links(*messages))
+    return str(interface.link_local) if interface.link_local else None
+
+
+@pytest.mark.parametrize("messages", [(message(), address()), (address(), message())], ids=["later", "earlier"])
+def test_interface_has_its_link_local_address(messages: tuple[dict[str, Any], ...]) -> None:
+    assert link_local(*messages) == "fe80::1"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [{"flags": 0xC0}, {"flags": 0x88}, {"scope": 0}, {"family": 2, "text": "169.254.0.1"}],
+    ids=["tentative", "duplicate", "global", "IPv4"],
+)
+def test_address_that_nothing_may_be_sent_from_does_not_count(rest: dict[str, Any]) -> None:
+    assert link_local(message(), address(**rest)) is None
+
+
+def test_link_local_address_that_goes_makes_way_for_another() -> None:
+    gone = address(event="RTM_DELADDR")
+
+    assert link_local(message(), address(), address("fe80::2"), gone) == "fe80::2"
+    assert link_local(message(), address(), gone) is None
+
+
+def test_link_local_address_goes_with_its_link() -> None:
+    assert link_local(message(), address(), message(event="RTM_DELLINK"), message()) is None
+
+
 def test_link_is_compared_by_value() -> None:
     assert Link(1, "lo", MAC, 0) == Link(1, "lo", MAC, 0, master=0)
