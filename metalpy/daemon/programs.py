@@ -19,17 +19,30 @@ from metalpy.daemon.speaker import Speaker
 from metalpy.errors import MetalpyError
 from metalpy.layer2.announcer import Announcer
 from metalpy.observe import http
-from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, SpeakerMetrics
+from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, Layer2Metrics, SpeakerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metalpy.daemon.settings import ClusterSettings, ControllerSettings, HTTPSettings, SpeakerSettings
 
+LINGER_S = 5.0
+"""How long addresses are answered for after a planned end, unless somebody else takes them over before."""
+
 FAILED = 1
 """Exit status when a daemon cannot start or go on."""
 
 _log = structlog.get_logger()
+
+
+class _Observed:
+    """What an operator sees of this process: one page of metrics, one readiness."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.page = http.Page(self.registry)
+        self.readiness = http.Readiness()
+        self.client = ClientMetrics(self.registry)
 
 
 async def serve(
@@ -43,20 +56,19 @@ async def serve(
 
     Both in one process share one page of metrics, so an object that both read counts twice there.
     """
-    registry = CollectorRegistry()
-    client = ClientMetrics(registry)
-    readiness = http.Readiness()
+    seen = _Observed()
     status = 0
     _log.info("metalpy starting", op="startup", version=__version__)
     try:
-        async with http.serving(registry, readiness, http_port.host, http_port.port), asyncio.TaskGroup() as tasks:
+        async with (
+            http.serving(seen.page, seen.readiness, http_port.host, http_port.port),
+            asyncio.TaskGroup() as tasks,
+        ):
             running = []
             if controller:
-                pools = AllocatorMetrics(registry)
-                running.append(tasks.create_task(_run_controller(cluster, controller, client, pools, readiness)))
+                running.append(tasks.create_task(_run_controller(cluster, controller, seen)))
             if speaker:
-                metrics = SpeakerMetrics(registry, speaker.node)
-                running.append(tasks.create_task(_run_speaker(cluster, speaker, client, metrics, readiness)))
+                running.append(tasks.create_task(_run_speaker(cluster, speaker, seen)))
             _end_on_signal(running)
     except* MetalpyError as errors:
         for error in errors.exceptions:
@@ -65,19 +77,14 @@ async def serve(
     return status
 
 
-async def _run_controller(
-    settings: ClusterSettings,
-    controller: ControllerSettings,
-    client: ClientMetrics,
-    pools: AllocatorMetrics,
-    readiness: http.Readiness,
-) -> None:
+async def _run_controller(settings: ClusterSettings, controller: ControllerSettings, seen: _Observed) -> None:
     """Work at once on manifests; on an API server once leading, where leading is asked for and granted."""
+    pools = AllocatorMetrics(seen.registry)
 
     async def work() -> None:
         async with settings.open(for_speaker=False) as cluster:
-            daemon = Controller(cluster, client, pools, controller.on_conflict, settings.lb_class)
-            readiness.waits_for("controller: caches synced", lambda: daemon.synced)
+            daemon = Controller(cluster, seen.client, pools, controller.on_conflict, settings.lb_class)
+            seen.readiness.waits_for("controller: caches synced", lambda: daemon.synced)
             await daemon.run()
 
     home = settings.home
@@ -98,26 +105,36 @@ async def _run_controller(
             await work()
 
 
-async def _run_speaker(
-    settings: ClusterSettings,
-    speaker: SpeakerSettings,
-    client: ClientMetrics,
-    metrics: SpeakerMetrics,
-    readiness: http.Readiness,
-) -> None:
+async def _run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen: _Observed) -> None:
+    metrics, layer2 = SpeakerMetrics(seen.registry, speaker.node), Layer2Metrics(seen.registry)
+
+    async def count() -> None:
+        counts = await network.counts()
+        layer2.show(
+            {
+                str(address): (each.requests_received, each.responses_sent, each.gratuitous_sent)
+                for address, each in counts.items()
+            }
+        )
+
     async with Announcer(speaker.interfaces) as network, settings.open(for_speaker=True) as cluster:
+        seen.page.asks(count)
         daemon = Speaker(
             cluster,
             network,
             node=speaker.node,
             members=speaker.members,
-            client=client,
+            client=seen.client,
             metrics=metrics,
             lb_class=settings.lb_class,
             ignore_exclude_label=speaker.ignore_exclude_label,
         )
-        readiness.waits_for("speaker: caches synced", lambda: daemon.synced)
-        await daemon.run()
+        seen.readiness.waits_for("speaker: caches synced", lambda: daemon.synced)
+        try:
+            await daemon.run()
+        finally:
+            # A speaker that is being replaced must not leave a gap: its successor ends this, or another owner.
+            await network.retire(daemon.addresses, LINGER_S)
 
 
 def _end_on_signal(tasks: Sequence[asyncio.Task[None]]) -> None:

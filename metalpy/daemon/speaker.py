@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,9 +19,10 @@ from metalpy.model import Event, Severity
 from metalpy.model import Protocol as PoolProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from metalpy.cluster.interface import Change, Cluster
+    from metalpy.layer2.conflicts import Conflict
     from metalpy.model import Config, Endpoint, IPAddress, Node, ObjectKey, Service
     from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
 
@@ -32,6 +34,10 @@ class Layer2(Protocol):
 
     async def announce(self, addresses: frozenset[IPAddress]) -> None:
         """Answer for exactly these addresses from now on."""
+        ...
+
+    def conflicts(self) -> AsyncIterator[Conflict]:
+        """Yield what other hosts claim of the addresses that are announced here."""
         ...
 
 
@@ -82,8 +88,21 @@ class Speaker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async for changes in self._cluster.changes():
-            await self.take(changes)
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(self._tell_conflicts())
+            async for changes in self._cluster.changes():
+                await self.take(changes)
+            listening.cancel()
+
+    @property
+    def addresses(self) -> frozenset[IPAddress]:
+        """The addresses that this node answers for on the LAN."""
+        return frozenset(
+            address
+            for announced in self._announced.values()
+            if announced.protocol is PoolProtocol.LAYER2
+            for address in announced.addresses
+        )
 
     async def take(self, changes: Sequence[Change]) -> None:
         """Take in one batch of changes and announce what follows from it."""
@@ -145,14 +164,7 @@ class Speaker:
         pools = self._pools
         gained = [key for key in sorted(self._dirty) if self._converge_one(key, alive, pools)]
         self._dirty.clear()
-        await self._network.announce(
-            frozenset(
-                address
-                for announced in self._announced.values()
-                if announced.protocol is PoolProtocol.LAYER2
-                for address in announced.addresses
-            )
-        )
+        await self._network.announce(self.addresses)
         for key in gained:
             await self._tell(key)
 
@@ -214,20 +226,27 @@ class Speaker:
             reason=reason,
         )
 
+    async def _tell_conflicts(self) -> None:
+        """Warn the users of each Service whose address another host claims; the log has it already."""
+        async for conflict in self._network.conflicts():
+            for key, announced in sorted(self._announced.items()):
+                if conflict.address in announced.addresses:
+                    text = (
+                        f"another host claims {conflict.address}: {conflict.mac} on {conflict.interface}; take the "
+                        "address off that host, or out of the pool"
+                    )
+                    await self._emit(key, Severity.WARNING, "addressConflict", text)
+
     async def _tell(self, key: ObjectKey) -> None:
-        event = Event(
-            "Service",
-            key,
-            Severity.NORMAL,
-            "nodeAssigned",
-            f'announcing from node "{self._node}"',
-            component="metallb-speaker",
-            uid=self._services[key].uid,
-        )
+        await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
+
+    async def _emit(self, key: ObjectKey, severity: Severity, reason: str, message: str) -> None:
+        uid = self._services[key].uid
+        event = Event("Service", key, severity, reason, message, component="metallb-speaker", uid=uid)
         try:
             await self._cluster.emit(event)
         except ClusterError as error:
-            _log.warning("failed to emit an event", reason=event.reason, error=str(error))
+            _log.warning("failed to emit an event", reason=reason, error=str(error))
 
 
 def _protocol(announced: Announceable) -> PoolProtocol:

@@ -10,14 +10,36 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from metalpy.observe.metrics import exposition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from prometheus_client import CollectorRegistry
 
 DEFAULT_PORT = 7472
 
 _log = structlog.get_logger()
+
+
+class Page:
+    """The metrics page: a registry, and what has to be asked for figures before each scrape."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._sources: list[Callable[[], Awaitable[None]]] = []
+
+    def asks(self, source: Callable[[], Awaitable[None]]) -> None:
+        """Have `source` bring its figures up to date before each scrape."""
+        self._sources.append(source)
+
+    async def text(self) -> bytes:
+        """Write the page."""
+        for source in self._sources:
+            await source()
+        return exposition(self.registry)
 
 
 class Readiness:
@@ -36,11 +58,11 @@ class Readiness:
 
 
 @asynccontextmanager
-async def serving(registry: CollectorRegistry, readiness: Readiness, host: str, port: int) -> AsyncIterator[None]:
+async def serving(page: Page, readiness: Readiness, host: str, port: int) -> AsyncIterator[None]:
     """Serve inside the block. A port that cannot be had costs the metrics, not the service: one log line."""
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await page.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthy(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

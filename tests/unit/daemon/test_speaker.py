@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +12,14 @@ from structlog.testing import capture_logs
 
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.daemon.speaker import Speaker
+from metalpy.layer2.conflicts import Conflict
 from metalpy.model import Endpoint, Node, parse_address
 from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from metalpy.cluster.interface import Change
     from metalpy.model import IPAddress, Service
 
@@ -26,9 +31,14 @@ NODES = ("node1", "node2", "node3")
 class FakeNetwork:
     def __init__(self) -> None:
         self.history: list[frozenset[IPAddress]] = []
+        self.claims: asyncio.Queue[Conflict] = asyncio.Queue()
 
     async def announce(self, addresses: frozenset[IPAddress]) -> None:
         self.history.append(addresses)
+
+    async def conflicts(self) -> AsyncIterator[Conflict]:
+        while True:
+            yield await self.claims.get()
 
     @property
     def announced(self) -> set[str]:
@@ -159,3 +169,17 @@ async def test_bgp_pool_is_not_announced_on_the_lan(setup: Setup) -> None:
 
     assert setup.network.announced == set()
     assert parse_address(OWNED_BY_3) in setup.network.history[0]
+
+
+async def test_claim_of_another_host_is_told_on_the_service_that_has_the_address(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    running = asyncio.create_task(setup.speaker.run())
+    setup.cluster.told.clear()
+    setup.network.claims.put_nowait(Conflict(parse_address(OWNED_BY_3), "eth0", "0a:00:00:00:00:99", datetime.now(UTC)))
+    async with asyncio.timeout(10):
+        await setup.cluster.told.wait()
+    running.cancel()
+
+    assert setup.cluster.reasons(a.key) == ["nodeAssigned", "addressConflict"]
+    assert "0a:00:00:00:00:99 on eth0" in setup.cluster.events[-1].message
