@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SANDBOX := $(BIN)/python -m tests.lab.sandbox
-BENCHES := allocation arp_flat
+BENCHES := allocation arp_flat ndp
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
 FUZZ_DOCUMENTS ?= 200000
 
