@@ -77,19 +77,19 @@ def converge(service: Service, allocator: Allocator) -> Outcome:
 def adopts(service: Service, allocator: Allocator) -> Demand | None:
     """Tell whether a Service may keep what its status says, before anybody else is served: the demand it has.
 
-    None if it has nothing, is no load balancer, or its addresses do not fit (any more).
+    None if it has nothing, is no load balancer, its addresses do not fit (any more), or it asks for others by now:
+    those that it leaves may have been written to the next one already, before a crash.
     """
     if service.type != "LoadBalancer" or not service.cluster_ips or not service.ingress:
-        return None
-    addresses = status_addresses(service)
-    if not addresses:
         return None
     try:
         families_of(status_texts(service))
         demand = demand_of(service)
     except AllocationError:
         return None
-    return None if allocator.refusal(addresses, demand) else demand
+    step = _Step(service, demand, allocator)
+    kept, _ = step.kept()
+    return demand if kept and not step.asks_for_others(kept) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _Step:
         fallback = self._prefers_two and set(held_families) < set(self.demand.families)
         if not fallback and set(held_families) != set(self.demand.families):
             return self._allocated("familyChanged")
-        kept, reason = self._kept()
+        kept, reason = self.kept()
         try:
             requested = requested_addresses(self.service)
         except AllocationError as error:
@@ -122,7 +122,7 @@ class _Step:
     def _prefers_two(self) -> bool:
         return self.service.ip_family_policy == "PreferDualStack" and len(self.demand.families) > 1
 
-    def _kept(self) -> tuple[tuple[IPAddress, ...], str]:
+    def kept(self) -> tuple[tuple[IPAddress, ...], str]:
         """Decide which of the addresses in the status stay, and if none, why."""
         addresses = status_addresses(self.service)
         if addresses is None or self.allocator.refusal(addresses, self.demand):
@@ -131,6 +131,14 @@ class _Step:
         if wanted and wanted != self.allocator.pool_of(addresses) and not self._requests(addresses):
             return (), "differentPoolRequested"
         return addresses, ""
+
+    def asks_for_others(self, addresses: tuple[IPAddress, ...]) -> bool:
+        """Tell whether other addresses than these are asked for by name; an unreadable request asks for none."""
+        try:
+            requested = requested_addresses(self.service)
+        except AllocationError:
+            return False
+        return bool(requested) and set(requested) != set(addresses)
 
     def _requests(self, addresses: tuple[IPAddress, ...]) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from metalpy.cli.options import (
     http_settings,
 )
 from metalpy.daemon import programs
+from metalpy.daemon.controller_program import run_controller
 from metalpy.observe import logs
 
 
@@ -25,5 +27,6 @@ from metalpy.observe import logs
 def controller(**options: Any) -> None:
     """Give every Service of type LoadBalancer its addresses."""
     logs.configure(options["log_level"])
-    cluster, http = cluster_settings(options), http_settings(options)
-    sys.exit(asyncio.run(programs.serve(cluster, http, controller=controller_settings(options))))
+    cluster = cluster_settings(options)
+    controller = partial(run_controller, cluster, controller_settings(options))
+    sys.exit(asyncio.run(programs.serve(http_settings(options), controller)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ from metalpy.cli.options import (
     speaker_settings,
 )
 from metalpy.daemon import programs
+from metalpy.daemon.controller_program import run_controller
+from metalpy.daemon.speaker_program import run_speaker
 from metalpy.observe import logs
 
 
@@ -28,14 +31,7 @@ from metalpy.observe import logs
 def run(**options: Any) -> None:
     """Give addresses and announce them from this node: controller and speaker in one process."""
     logs.configure(options["log_level"])
-    cluster, http = cluster_settings(options), http_settings(options)
-    sys.exit(
-        asyncio.run(
-            programs.serve(
-                cluster,
-                http,
-                controller=controller_settings(options),
-                speaker=speaker_settings(options),
-            )
-        )
-    )
+    cluster = cluster_settings(options)
+    controller = partial(run_controller, cluster, controller_settings(options))
+    speaker = partial(run_speaker, cluster, speaker_settings(options))
+    sys.exit(asyncio.run(programs.serve(http_settings(options), controller, speaker)))

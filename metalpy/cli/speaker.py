@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import Any
 
 import click
 
 from metalpy.cli.options import cluster_options, cluster_settings, http_settings, speaker_options, speaker_settings
 from metalpy.daemon import programs
+from metalpy.daemon.speaker_program import run_speaker
 from metalpy.observe import logs
 
 
@@ -19,5 +21,6 @@ from metalpy.observe import logs
 def speaker(**options: Any) -> None:
     """Announce the addresses that are this node's to announce."""
     logs.configure(options["log_level"])
-    cluster, http = cluster_settings(options), http_settings(options)
-    sys.exit(asyncio.run(programs.serve(cluster, http, speaker=speaker_settings(options))))
+    cluster = cluster_settings(options)
+    speaker = partial(run_speaker, cluster, speaker_settings(options))
+    sys.exit(asyncio.run(programs.serve(http_settings(options), speaker)))

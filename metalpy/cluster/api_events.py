@@ -20,6 +20,8 @@ from metalpy.cluster.api_session import ApiError
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metalpy.cluster.api_session import ApiSession, Json
     from metalpy.model import Event, ObjectKey
 
@@ -32,7 +34,8 @@ REMEMBERED = 4096
 BURST_AN_OBJECT = 25
 REFILL_AN_OBJECT_S = 300.0
 EVENTS_A_SECOND = 50
-"""Status writes come first: Events may take this share of the API server's patience."""
+EVENTS_A_SECOND_BESIDE_WRITES = 10
+"""Status writes come first: while some are under way Events take only a small share of the API server."""
 
 NOT_FOUND = 404
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -49,8 +52,10 @@ class _Bucket:
 class EventRecorder:
     """Takes Events without waiting; `run` writes them."""
 
-    def __init__(self, session: ApiSession) -> None:
+    def __init__(self, session: ApiSession, writing: Callable[[], bool] = lambda: False) -> None:
+        """`writing` tells whether there is more important work under way."""
         self._session = session
+        self._writing = writing
         self._queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
         self._written: OrderedDict[Event, int] = OrderedDict()
         self._buckets: OrderedDict[tuple[str, ObjectKey], _Bucket] = OrderedDict()
@@ -72,7 +77,7 @@ class EventRecorder:
                 await self._write(event)
             except ClusterError as error:
                 _log.warning("failed to emit an event", reason=event.reason, object=str(event.key), error=str(error))
-            await asyncio.sleep(1 / EVENTS_A_SECOND)
+            await asyncio.sleep(1 / (EVENTS_A_SECOND_BESIDE_WRITES if self._writing() else EVENTS_A_SECOND))
 
     def _has_token(self, event: Event) -> bool:
         now = time.monotonic()

@@ -10,7 +10,8 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import structlog
@@ -73,6 +74,7 @@ class ApiSession:
         except (ConfigException, OSError, ValueError) as error:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
             raise ClusterError(f"{where}: {error}") from error
+        _look_at_environment_once(configuration)
         return cls(configuration)
 
     async def __aenter__(self) -> Self:
@@ -111,9 +113,9 @@ class ApiSession:
         """Replace an object."""
         return await self._exchange("PUT", path, body=body)
 
-    async def patch(self, path: str, body: Json) -> Json:
-        """Merge fields into an object."""
-        return await self._exchange("PATCH", path, body=body, content_type=MERGE_PATCH)
+    async def patch(self, path: str, body: Json) -> None:
+        """Merge fields into an object. The answer, the whole object, is not parsed: nobody needs it."""
+        await self._send("PATCH", path, body=body, content_type=MERGE_PATCH)
 
     async def is_granted(
         self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "", name: str = ""
@@ -148,6 +150,15 @@ class ApiSession:
                 raise ClusterError(f"the watch of {path} was cut within a line") from error
 
     async def _exchange(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Json | None = None
+    ) -> Json:
+        try:
+            answer: Json = json.loads(await self._send(method, path, query=query, body=body))
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: the answer is no JSON") from error
+        return answer
+
+    async def _send(
         self,
         method: str,
         path: str,
@@ -155,18 +166,15 @@ class ApiSession:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
-    ) -> Json:
+    ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
         async with self._response(
             method, path, query or {}, timeout=timeout, body=body, content_type=content_type
         ) as response:
             try:
-                answer: Json = json.loads(await response.read())
+                return await response.read()
             except _UNREACHABLE as error:
                 raise ClusterError(f"{method} {path}: {error!r}") from error
-            except ValueError as error:
-                raise ClusterError(f"{method} {path}: the answer is no JSON") from error
-        return answer
 
     @asynccontextmanager
     async def _response(
@@ -194,6 +202,18 @@ class ApiSession:
             if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
                 raise await _api_error(response)
             yield response
+
+
+def _look_at_environment_once(configuration: Configuration) -> None:
+    """Take the proxy for the API server from the environment now, where the kubeconfig names none.
+
+    Else the session asks the environment for a proxy and ~/.netrc for a password at each request, each in a thread:
+    that is a third of what a request costs, and a password found there beside our token would be refused.
+    """
+    host = urlsplit(configuration.host)
+    if not configuration.proxy and not proxy_bypass(host.hostname or ""):
+        configuration.proxy = getproxies().get(host.scheme)
+    configuration.client_session_kwargs = {"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()}
 
 
 async def _api_error(response: aiohttp.ClientResponse) -> ApiError:

@@ -95,7 +95,9 @@ class Reflector:
                 if error.code == GONE and "continue" in query:
                     raise _Expired from error
                 raise
-            objects += page.get("items") or ()
+            for obj in page.get("items") or ():
+                obj["metadata"].pop("managedFields", None)  # most of an object, and nobody reads it
+                objects.append(obj)
             metadata = page["metadata"]
             if not metadata.get("continue"):
                 self._recovered()

@@ -100,25 +100,31 @@ class Controller:
 
     def _carry_out(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
-            self._writer.put(outcome)
+            key = outcome.service.key
+            if outcome.writes_status or outcome.events or outcome.reason or self._writer.has(key):
+                self._writer.put(outcome)
+            else:
+                # At rest, as most are at a start and after their own write: not worth a place in the queue.
+                self._warned.pop(key, None)
 
     async def _write(self, outcome: Outcome) -> None:
-        service = outcome.service
-        log = _log.bind(service=str(service.key))
+        service, name = outcome.service, str(outcome.service.key)
         if outcome.reason:
-            log.info("cleared the assigned addresses", event_name="clearAssignment", reason=outcome.reason)
+            _log.info(
+                "cleared the assigned addresses", event_name="clearAssignment", service=name, reason=outcome.reason
+            )
         if outcome.writes_status:
             try:
                 await self._cluster.write_ingress(service, outcome.ingress)
             except ClusterError as error:
                 self._client.update_errors.inc()
-                log.error("failed to write the status", op="updateServiceStatus", error=str(error))
+                _log.error("failed to write the status", op="updateServiceStatus", service=name, error=str(error))
                 raise
             self._assignments.wrote(outcome)
             ips = [entry.ip for entry in outcome.ingress]
             if ips:
-                log.info("assigned", event_name="ipAllocated", ip=ips, pool=outcome.pool)
-            log.info("updated service object", event_name="serviceUpdated", ip=ips)
+                _log.info("assigned", event_name="ipAllocated", service=name, ip=ips, pool=outcome.pool)
+            _log.info("updated service object", event_name="serviceUpdated", service=name, ip=ips)
         await self._tell_outcome(outcome)
 
     async def _tell_outcome(self, outcome: Outcome) -> None:

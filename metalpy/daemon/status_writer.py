@@ -44,6 +44,10 @@ class StatusWriter:
         if timer:
             timer.cancel()
 
+    def has(self, key: ObjectKey) -> bool:
+        """Tell whether an outcome of a Service waits, is being carried out, or failed and is to be tried again."""
+        return key in self._queued or key in self._retries
+
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as workers:
