@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metalpy.allocation.allocator import OnConflict
-from metalpy.cluster.leadership import Lease
+from metalpy.cluster.lease import Lease
 from metalpy.config.values import parse_duration
 from metalpy.daemon.settings import (
     ApiServer,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,27 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from metalpy.cluster.api_session import ApiSession
+    from metalpy.cluster.lease import Lease
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The Lease to hold, and by whom. A holder renews it in time, or stops before another may take it."""
-
-    namespace: str
-    name: str
-    identity: str
-    duration_s: int
-    renew_deadline_s: int
-    retry_period_s: int
-
-    @property
-    def path(self) -> str:
-        """Where it is on the API server."""
-        return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{self.name}"
 
 
 class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types for it

@@ -131,3 +131,10 @@ def test_help_imports_no_daemon() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False False\n"
+
+
+def test_daemons_on_manifests_import_no_kubernetes_client() -> None:
+    program = "import sys, metalpy.cli.run; print('kubernetes' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
