@@ -135,9 +135,9 @@ class Story:
         for name in self.nodes:
             self.start_speaker(name)
 
-    def start_speaker(self, name: str, *flags: str) -> None:
-        """Start the speaker of one node."""
-        command = self._command("speaker", "--node-name", name, "--interface", "eth0", *flags)
+    def start_speaker(self, name: str, *flags: str, program: str = "speaker") -> None:
+        """Start the speaker of one node, or `program="run"`, which is a controller too."""
+        command = self._command(program, "--node-name", name, "--interface", "eth0", *flags)
         speaker = self.nodes[name].popen(command, stdout=self._log(name), stderr=subprocess.STDOUT)
         self._speakers[name] = speaker
 
