@@ -58,4 +58,3 @@ def test_service_without_a_working_backend_is_not_announced(tmp_path: Path, plac
 
         story.break_backends(app)
         wait_until(lambda: story.is_silent(ADDRESS), CONVERGED_S, "nobody answers without a backend")
-

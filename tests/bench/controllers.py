@@ -1,0 +1,123 @@
+"""How each controller that takes part is started: metalpy's own, and MetalLB's before and after custom resources."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.bench.api_cluster import POOL
+from tests.cluster.controllers import NAMESPACE
+from tests.lab.kube.server import Server, free_ports
+from tests.lab.parts import PARTS, LabError, lab_binary
+from tests.lab.toolchain import go_command, needed_release
+from tests.lab.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.lab.kube.control_plane import ControlPlane
+
+MEGABYTE = 1024
+READY_S = 30
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A controller. `command` gives its command line for a control plane and a port for its metrics."""
+
+    name: str
+    command: Callable[[ControlPlane, int], Sequence[str]]
+
+    def start(self, api: ControlPlane, port: int = 0) -> Server:
+        """Start it; it ends with this program at the latest."""
+        log = api.directory / f"{self.name}-{next(_numbers)}.log"
+        server = Server(self.command(api, port or free_ports(1)[0]), log)
+        server.start(lambda: True, 1)
+        return server
+
+
+def peak_mb(server: Server) -> float:
+    """Read the most memory that a process has had resident, in MB."""
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) / MEGABYTE
+
+
+def cpu_s(server: Server) -> float:
+    """Read how long a process has been running on a CPU, all threads together, to the nanosecond."""
+    return (
+        sum(
+            int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+            for thread in Path(f"/proc/{server.pid}/task").iterdir()
+        )
+        / 1e9
+    )
+
+
+def _metalpy(api: ControlPlane, port: int) -> list[str]:
+    kubeconfig = api.service_account_kubeconfig(NAMESPACE, "controller")
+    command = [sys.executable, "-m", "metalpy", "controller", "--kubeconfig", str(kubeconfig)]
+    # The same identity each time: one that was killed goes on leading when it is started again.
+    me = ["--leader-elect-identity", "bench", "--namespace", NAMESPACE]
+    return [*command, *me, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def _legacy(api: ControlPlane, port: int) -> list[str]:
+    binary = str(lab_binary("metallb-0.11-controller"))
+    return [binary, "-kubeconfig", str(api.kubeconfig), "-namespace", NAMESPACE, "-port", str(port)]
+
+
+def _newer(api: ControlPlane, port: int) -> list[str]:
+    binary = str(lab_binary("metallb-0.15-controller"))
+    # Its webhooks want certificates and a Service in front of them, and have no part in giving addresses.
+    alone = ["-webhook-mode", "disabled", "-disable-cert-rotation"]
+    return [binary, "-kubeconfig", str(api.kubeconfig), "-namespace", NAMESPACE, "-port", str(port), *alone]
+
+
+METALPY = Program("metalpy", _metalpy)
+LEGACY = Program("metallb-0.11", _legacy)
+NEWER = Program("metallb-0.15", _newer)
+
+
+def install_custom_resources(api: ControlPlane) -> None:
+    """Give the newer MetalLB its CRDs, from its Go module, and the same pool as the ConfigMap has."""
+    for file in sorted((_module_directory("metallb-0.15") / "config" / "crd" / "bases").glob("*.yaml")):
+        api.apply(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    pool = {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": {"name": "bench", "namespace": NAMESPACE},
+        "spec": {"addresses": [POOL]},
+    }
+    path = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools"
+    wait_until(lambda: _is_served(api), READY_S, "the API server serves IPAddressPools")
+    api.admin.create(path, pool)
+
+
+def _is_served(api: ControlPlane) -> bool:
+    groups = api.admin.get("/apis")["groups"]
+    if not any(group["name"] == "metallb.io" for group in groups):
+        return False
+    versions = api.admin.get("/apis/metallb.io/v1beta1")["resources"]
+    return any(resource["name"] == "ipaddresspools" for resource in versions)
+
+
+def _module_directory(part: str) -> Path:
+    """Find the sources that a part was built from. Raises `LabError` if Go has them no more."""
+    source = PARTS[part].source
+    go = go_command(needed_release(source / "go.mod"))
+    command = [str(go), "mod", "download", "-json", "go.universe.tf/metallb"]
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{part}: its CRDs are not to be had: {done.stderr.strip()}")
+    return Path(json.loads(done.stdout)["Dir"])
