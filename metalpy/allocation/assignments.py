@@ -81,12 +81,29 @@ class Assignments:
                 self._waiting.discard(key)
                 freed |= self._allocator.release(key)
             else:
+                if not self._is_echo(service):
+                    changed.append(service)
                 self._services[key] = service
-                changed.append(service)
         if not self._configured:
             return []
         self._adopt(service for service in changed if self._allocator.holding(service.key) is None)
         return self._settle(changed, freed=freed)
+
+    def _is_echo(self, service: Service) -> bool:
+        """Tell whether a Service comes back with a new version number alone, and has what it should have.
+
+        Every write comes back so. One that was refused does too, but what it would have said is not there.
+        """
+        known = self._services.get(service.key)
+        if known is None or known.resource_version == service.resource_version or not self._configured:
+            return False
+        if service.key in self._waiting:
+            return False
+        holding = self._allocator.holding(service.key)
+        held = [str(address) for address in holding.addresses] if holding else []
+        return held == [entry.ip for entry in service.ingress] and service == replace(
+            known, resource_version=service.resource_version
+        )
 
     def wrote(self, outcome: Outcome) -> None:
         """Note that an outcome's status was written, unless the Service has changed since."""

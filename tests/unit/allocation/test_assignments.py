@@ -304,3 +304,37 @@ def test_status_written_for_an_outdated_service_does_not_replace_the_newer_one()
     assignments.wrote(outcome)
 
     assert all(outcome.writes_status for outcome in assignments.configure(Config((P, Q))))
+
+
+# --- echoes ---
+
+
+def test_own_write_that_comes_back_with_a_new_version_is_no_work() -> None:
+    assignments = Assignments()
+    assignments.update({key("a"): service("a", resource_version="1")})
+    (outcome,) = assignments.configure(Config((P,)))
+    assignments.wrote(outcome)
+
+    assert assignments.update({key("a"): service("a", "10.3.0.0", resource_version="2")}) == []
+
+
+def test_service_that_comes_back_without_the_status_it_should_have_is_written_again() -> None:
+    assignments = Assignments()
+    assignments.update({key("a"): service("a", resource_version="1")})
+    assignments.configure(Config((P,)))
+
+    (outcome,) = assignments.update({key("a"): service("a", resource_version="2")})
+
+    assert outcome.writes_status
+    assert outcome.service.resource_version == "2"
+
+
+def test_version_that_an_echo_brought_is_what_the_next_write_is_compared_with() -> None:
+    assignments = Assignments()
+    assignments.update({key("a"): service("a", "10.3.0.0", resource_version="1")})
+    assignments.configure(Config((P,)))
+    assignments.update({key("a"): service("a", "10.3.0.0", resource_version="2")})
+
+    (outcome,) = assignments.configure(Config((pool("wide", "10.3.0.0/24"),)))
+
+    assert outcome.service.resource_version == "2"
