@@ -7,6 +7,7 @@ fields of many objects. So its session is used and its methods are not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +22,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -36,6 +37,8 @@ SILENCE_S = 330
 """A watch that is silent for longer than the server lets it live is dead."""
 
 RETRY_S = 1.0
+TOO_MANY_REQUESTS = 429
+INTERNAL_ERROR = 500
 
 _log = structlog.get_logger()
 
@@ -87,19 +90,37 @@ class ApiSession:
 
     async def answers(self) -> None:
         """Wait until the API server answers at all; a cluster that starts as a whole starts us before it."""
+        with contextlib.suppress(ApiError):
+            await self._until_answered(lambda: self.get("/version"))
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[Json]]) -> Json:
+        """Ask again until there is a yes or a no: a server that is away, busy or broken has said neither.
+
+        Raises `ApiError` for a no. Only for questions at the start, without which nothing can be done.
+        """
         told = False
         while True:
             try:
-                await self.get("/version")
-            except ApiError:
-                return
+                return await ask()
+            except ApiError as error:
+                if error.code < INTERNAL_ERROR and error.code != TOO_MANY_REQUESTS:
+                    raise
+                why = str(error)
             except ClusterError as error:
-                if not told:
-                    _log.warning("waiting for the API server", op="startup", error=str(error))
-                told = True
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+                why = str(error)
+            if not told:
+                _log.warning("waiting for the API server", op="startup", error=why)
+            told = True
+            await asyncio.sleep(RETRY_S)
+
+    async def is_served(self, path: str) -> bool:
+        """Ask the API server whether it knows a path."""
+        try:
+            await self._until_answered(lambda: self.get(path))
+        except ApiError as error:
+            _log.info("not served here", op="startup", path=path, error=str(error))
+            return False
+        return True
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Read one object or list."""
@@ -134,7 +155,8 @@ class ApiSession:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         }
-        answer = await self.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = await self._until_answered(lambda: self.post(path, review))
         return bool(answer["status"]["allowed"])
 
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:

@@ -130,12 +130,9 @@ class KubernetesCluster:
     async def _serves_slices(self) -> bool:
         """Ask whether EndpointSlices are there and granted, both of which an old cluster may lack."""
         group = "discovery.k8s.io"
-        try:
-            await self._session.get(f"/apis/{group}/v1")
-            granted = await self._session.is_granted("list", "endpointslices", group=group)
-        except ApiError as error:
-            _log.info("EndpointSlices are not served: reading Endpoints", op="startup", error=str(error))
+        if not await self._session.is_served(f"/apis/{group}/v1"):
             return False
+        granted = await self._session.is_granted("list", "endpointslices", group=group)
         if not granted:
             _log.warning("EndpointSlices are not granted: reading Endpoints", op="startup")
         return granted

@@ -1,4 +1,8 @@
-"""Carries outcomes to the cluster: many Services at a time, one write at a time for each, the newest outcome only."""
+"""Carries outcomes to the cluster: many Services at a time, one write at a time for each, the newest outcome only.
+
+An address that passes from one Service to another is written to the next one only after the former one's status has
+lost it: however the writes go, no two statuses have it.
+"""
 
 from __future__ import annotations
 
@@ -30,23 +34,36 @@ class StatusWriter:
         self._queued: set[ObjectKey] = set()
         self._keys: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._retries: dict[ObjectKey, tuple[float, asyncio.TimerHandle]] = {}
+        self._leaving: dict[str, ObjectKey] = {}
+        """Addresses that a status still has, and the Service whose next write takes them out of it."""
+        self._held_back: dict[ObjectKey, tuple[ObjectKey, Outcome]] = {}
+        """Outcomes that wait for another Service's write."""
 
     def put(self, outcome: Outcome) -> None:
         """Have an outcome carried out; takes the place of an older one that is still waiting."""
         key = outcome.service.key
-        self.drop(key)
+        self._forget(key)
+        kept = {entry.ip for entry in outcome.ingress}
+        self._leaving.update((entry.ip, key) for entry in outcome.service.ingress if entry.ip not in kept)
         self._enqueue(outcome)
+        self._let_go(key)
 
     def drop(self, key: ObjectKey) -> None:
         """Forget what is still to be carried out for a Service that is gone."""
+        self._forget(key)
+        self._let_go(key)
+
+    def _forget(self, key: ObjectKey) -> None:
         self._due.pop(key, None)
+        self._held_back.pop(key, None)
+        self._arrived(key)
         _, timer = self._retries.pop(key, (0, None))
         if timer:
             timer.cancel()
 
     def has(self, key: ObjectKey) -> bool:
         """Tell whether an outcome of a Service waits, is being carried out, or failed and is to be tried again."""
-        return key in self._queued or key in self._retries
+        return key in self._queued or key in self._retries or key in self._held_back
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -70,7 +87,10 @@ class StatusWriter:
             key = await self._keys.get()
             try:
                 while outcome := self._due.pop(key, None):
-                    await self._carry_out(outcome)
+                    if blocker := self._blocker(outcome):
+                        self._held_back[key] = blocker, outcome
+                    else:
+                        await self._carry_out(outcome)
             finally:
                 self._queued.discard(key)
                 self._keys.task_done()
@@ -85,3 +105,34 @@ class StatusWriter:
                 delay_s = min(2 * delay_s, RETRY_MOST_S) or RETRY_FIRST_S
                 timer = asyncio.get_running_loop().call_later(delay_s, self._enqueue, outcome)
                 self._retries[key] = delay_s, timer
+        else:
+            if key not in self._due:
+                self._arrived(key)
+                self._let_go(key)
+
+    def _blocker(self, outcome: Outcome) -> ObjectKey | None:
+        """Name the Service that has to lose one of the addresses first; None in a ring of Services that swap."""
+        key = outcome.service.key
+        for entry in outcome.ingress:
+            blocker = self._leaving.get(entry.ip)
+            if blocker not in (None, key) and not self._waits_for(blocker, key):
+                return blocker
+        return None
+
+    def _waits_for(self, waiting: ObjectKey | None, key: ObjectKey) -> bool:
+        while waiting in self._held_back:
+            waiting = self._held_back[waiting][0]
+            if waiting == key:
+                return True
+        return False
+
+    def _arrived(self, key: ObjectKey) -> None:
+        """Note that a Service's status has lost what it was to lose, or that it is not to lose it any more."""
+        for ip in [ip for ip, leaving in self._leaving.items() if leaving == key]:
+            del self._leaving[ip]
+
+    def _let_go(self, key: ObjectKey) -> None:
+        """Look again at the outcomes that wait for a Service."""
+        for outcome in [outcome for blocker, outcome in self._held_back.values() if blocker == key]:
+            del self._held_back[outcome.service.key]
+            self._enqueue(outcome)
