@@ -55,9 +55,9 @@ class Site:
         self.api.apply(*deployed("namespace.yaml"))
         self.api.apply(*rbac)
 
-    def start(self, *flags: str) -> Controller:
+    def start(self, *flags: str, kubeconfig: Path | None = None) -> Controller:
         """Start a controller with its ServiceAccount's token; alone on its port only if `--port` says so."""
-        kubeconfig = self.api.service_account_kubeconfig(NAMESPACE, "controller")
+        kubeconfig = kubeconfig or self.api.service_account_kubeconfig(NAMESPACE, "controller")
         log = self._logs / f"controller-{len(self._controllers)}.log"
         command = [sys.executable, "-m", "metalpy", "controller", "--kubeconfig", str(kubeconfig)]
         output = self._stack.enter_context(log.open("wb"))
