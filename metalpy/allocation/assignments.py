@@ -51,6 +51,10 @@ class Assignments:
         """Give what a Service holds."""
         return self._allocator.holding(key)
 
+    def knows(self, key: ObjectKey) -> bool:
+        """Tell whether this Service was taken in and is not gone."""
+        return key in self._services
+
     def counts(self) -> dict[str, PoolCounts]:
         """Give the figures of every pool, by name."""
         return self._allocator.counts()

@@ -86,7 +86,7 @@ class Controller:
         services, self._services = self._services, {}
         config, self._config = self._config, None
         for key, service in services.items():
-            if service is None:
+            if service is None and self._assignments.knows(key):
                 self._warned.pop(key, None)
                 self._writer.drop(key)
                 _log.info("service deleted", event_name="serviceDeleted", service=str(key))

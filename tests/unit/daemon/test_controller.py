@@ -185,3 +185,20 @@ async def test_failed_write_gives_way_to_a_newer_outcome(setup: Setup, monkeypat
     await setup.take([])
 
     assert setup.cluster.written == [(service("a").key, ("10.4.0.0",))]
+
+
+async def test_service_of_another_class_is_no_news(setup: Setup) -> None:
+    theirs = service("theirs", "10.3.0.1", load_balancer_class="example.org/other")
+    with capture_logs() as logs:
+        await setup.take([pools(SMALL), *changed(theirs), Synced()])
+
+    assert setup.cluster.written == []
+    assert [line for line in logs if line.get("event_name") == "serviceDeleted"] == []
+
+
+async def test_deleted_service_is_told(setup: Setup) -> None:
+    await setup.take([pools(SMALL), *changed(service("a")), Synced()])
+    with capture_logs() as logs:
+        await setup.take([ServiceChanged(service("a").key, None)])
+
+    assert [line["service"] for line in logs if line.get("event_name") == "serviceDeleted"] == ["default/a"]
