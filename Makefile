@@ -15,7 +15,7 @@ LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
 FUZZ_DOCUMENTS ?= 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster check bench bench-quick fuzz clean
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-legacy check bench bench-quick fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,10 @@ test-seeds: lab ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
 
 test-cluster: lab ## A real API server
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/cluster --ignore tests/cluster/test_beside_the_legacy.py
+
+test-legacy: lab ## Our controller beside MetalLB 0.11.0, by random histories; not part of make test, see CONTRIBUTING
+	$(BIN)/pytest tests/cluster/test_beside_the_legacy.py
 
 bench: lab ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@$(BIN)/python -m tests.lab.build $(PEER_PARTS)
