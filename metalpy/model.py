@@ -83,7 +83,7 @@ class LabelExpression:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether a node with these labels fits. `NotIn` also holds where the label is absent."""
+        """Tell whether an object with these labels fits. `NotIn` also holds where the label is absent."""
         match self.operator:
             case Operator.IN:
                 return labels.get(self.key) in self.values
@@ -96,21 +96,21 @@ class LabelExpression:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeSelector:
-    """All labels and expressions must hold; an empty selector fits every node."""
+class LabelSelector:
+    """All labels and expressions must hold; an empty selector fits everything."""
 
     match_labels: Labels = ()
     match_expressions: tuple[LabelExpression, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether a node with these labels fits."""
+        """Tell whether an object with these labels fits."""
         return all(labels.get(key) == value for key, value in self.match_labels) and all(
             expression.matches(labels) for expression in self.match_expressions
         )
 
 
-def any_selector_matches(selectors: Iterable[NodeSelector], labels: Mapping[str, str]) -> bool:
-    """Tell whether one of the selectors fits these labels; no selectors at all fit every node."""
+def any_selector_matches(selectors: Iterable[LabelSelector], labels: Mapping[str, str]) -> bool:
+    """Tell whether one of the selectors fits these labels; no selectors at all fit everything."""
     selectors = tuple(selectors)
     return not selectors or any(selector.matches(labels) for selector in selectors)
 
@@ -137,22 +137,63 @@ class Community:
         return f"{self.value >> 16}:{self.value & 0xFFFF}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class LargeCommunity:
+    """A large BGP community (RFC 8092): three 32-bit numbers. Only custom resources can say one."""
+
+    global_administrator: int
+    local_data_1: int
+    local_data_2: int
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.global_administrator}:{self.local_data_1}:{self.local_data_2}"
+
+
 @dataclass(frozen=True, slots=True)
 class BGPAdvertisement:
-    """How the addresses of a pool become routes. `localpref` 0 means not set."""
+    """How the addresses of a pool become routes. `localpref` 0 means not set.
+
+    A legacy pool's entries are for every node, every peer and every Service; only custom resources restrict them.
+    """
 
     aggregation_length: int = 32
     aggregation_length_v6: int = 128
     localpref: int = 0
     communities: tuple[Community, ...] = ()
     """Without repetition, in the order written."""
+    large_communities: tuple[LargeCommunity, ...] = ()
+    """Likewise."""
+    node_selectors: tuple[LabelSelector, ...] = ()
+    peers: tuple[str, ...] | None = None
+    """Names of the peers that get the routes; None for all of them. A name that no peer has matches nothing."""
+    service_selectors: tuple[LabelSelector, ...] = ()
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class L2Advertisement:
     """A pool's addresses are answered for by ARP and NDP, from one of the nodes that fit a selector."""
 
-    node_selectors: tuple[NodeSelector, ...] = ()
+    node_selectors: tuple[LabelSelector, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    """The only interfaces to answer on, sorted; all of them if empty."""
+    service_selectors: tuple[LabelSelector, ...] = ()
+    name: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAllocation:
+    """Which Services a pool is pinned to, and how early it is tried: priority 1 first, 0 last.
+
+    A Service fits if its namespace is named or fits a namespace selector (where there are any of these) and one
+    of the service selectors fits it (where there are any). With nothing restricted it still counts as pinned.
+    """
+
+    priority: int = 0
+    namespaces: tuple[str, ...] = ()
+    namespace_selectors: tuple[LabelSelector, ...] = ()
+    service_selectors: tuple[LabelSelector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +206,8 @@ class Pool:
     avoid_buggy_ips: bool = False
     layer2: tuple[L2Advertisement, ...] = ()
     bgp: tuple[BGPAdvertisement, ...] = ()
+    allocation: ServiceAllocation | None = None
+    """None where the pool is for everybody."""
 
     @property
     def prefixes(self) -> tuple[IPNetwork, ...]:
@@ -191,10 +234,22 @@ class Peer:
     router_id: ipaddress.IPv4Address | None = None
     hold_time_s: int = DEFAULT_HOLD_TIME_S
     keepalive_time_ns: int = DEFAULT_HOLD_TIME_S * 10**9 // 3
-    node_selectors: tuple[NodeSelector, ...] = ()
+    node_selectors: tuple[LabelSelector, ...] = ()
     password: str = field(default="", repr=False)
     bfd_profile: str = ""
     ebgp_multihop: bool = False
+    connect_time_s: int | None = None
+    """How long to wait before the next try to connect; None for the router's own default."""
+    graceful_restart: bool = False
+    dual_stack: bool = False
+    """Carry both address families, not only the one of `address`."""
+    name: str = ""
+    """What advertisements call it; a peer of a legacy configuration has none."""
+
+    @property
+    def internal(self) -> bool:
+        """Tell whether the peer is in our own autonomous system: iBGP."""
+        return self.my_asn == self.peer_asn
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +273,7 @@ class Config:
     pools: tuple[Pool, ...] = ()
     peers: tuple[Peer, ...] = ()
     bfd_profiles: tuple[BFDProfile, ...] = ()
-    communities: tuple[tuple[str, Community], ...] = ()
+    communities: tuple[tuple[str, Community | LargeCommunity], ...] = ()
     """Aliases, sorted by name."""
 
 

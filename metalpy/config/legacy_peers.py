@@ -15,7 +15,7 @@ from metalpy.model import (
     DEFAULT_BGP_PORT,
     DEFAULT_HOLD_TIME_S,
     LabelExpression,
-    NodeSelector,
+    LabelSelector,
     Operator,
     Peer,
 )
@@ -213,7 +213,7 @@ class PeerReader:
             )
             self._findings.error(fields.at, fields.path, text)
 
-    def _node_selectors(self, fields: Fields) -> tuple[tuple[NodeSelector, ...], tuple[tuple[_Requirement, ...], ...]]:
+    def _node_selectors(self, fields: Fields) -> tuple[tuple[LabelSelector, ...], tuple[tuple[_Requirement, ...], ...]]:
         """Read the node selectors; gives also their requirements as written, for comparing peers."""
         selectors, requirements = [], []
         for index, node in enumerate(self._decoder.items(fields, "node-selectors", "node selectors") or []):
@@ -226,7 +226,7 @@ class PeerReader:
         # No selector at all is the same as one that fits every node.
         return tuple(selectors), tuple(requirements) or ((),)
 
-    def _selector(self, fields: Fields) -> tuple[NodeSelector, tuple[_Requirement, ...]]:
+    def _selector(self, fields: Fields) -> tuple[LabelSelector, tuple[_Requirement, ...]]:
         labels = self._labels(fields)
         required: list[_Requirement] = [(key, "=", (value,)) for key, value in labels]
         expressions = []
@@ -241,7 +241,7 @@ class PeerReader:
                 expressions.append(LabelExpression(key, operator, tuple(sorted(set(values)))))
                 required.append((key, operator, values))
         required.sort(key=lambda requirement: requirement[0])
-        return NodeSelector(labels, tuple(expressions)), tuple(required)
+        return LabelSelector(labels, tuple(expressions)), tuple(required)
 
     def _labels(self, fields: Fields) -> tuple[tuple[str, str], ...]:
         labels = []

@@ -13,8 +13,8 @@ from metalpy.model import (
     AddressRange,
     Endpoint,
     L2Advertisement,
+    LabelSelector,
     Node,
-    NodeSelector,
     ObjectKey,
     Pool,
     Service,
@@ -83,7 +83,7 @@ def test_next_in_order_owns_when_the_owner_is_not_alive() -> None:
 
 
 def test_only_nodes_that_the_advertisement_selects_own() -> None:
-    selective = Pool("p", POOL.addresses, layer2=(L2Advertisement((NodeSelector((("rack", "1"),)),)),))
+    selective = Pool("p", POOL.addresses, layer2=(L2Advertisement((LabelSelector((("rack", "1"),)),)),))
     nodes = {"node2": Node("node2", (("rack", "1"),)), "node3": Node("node3", (("rack", "2"),))}
 
     assert owner(CLUSTER, Announceable((ADDRESS,), selective), [endpoint("node1")], ALL_ALIVE, nodes) == "node2"

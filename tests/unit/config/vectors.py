@@ -17,7 +17,7 @@ from metalpy.model import (
     Config,
     L2Advertisement,
     LabelExpression,
-    NodeSelector,
+    LabelSelector,
     Operator,
     Peer,
     Pool,
@@ -325,10 +325,10 @@ DOCUMENTS = (
     ),
 )
 
-_EVERY_NODE = NodeSelector()
-_RACK_7 = NodeSelector(match_labels=(("rack", "7"),))
-_NO_RACK = NodeSelector(match_expressions=(LabelExpression("rack", Operator.DOES_NOT_EXIST),))
-_ZONE_Z1 = NodeSelector(match_labels=(("zone", "z1"),))
+_EVERY_NODE = LabelSelector()
+_RACK_7 = LabelSelector(match_labels=(("rack", "7"),))
+_NO_RACK = LabelSelector(match_expressions=(LabelExpression("rack", Operator.DOES_NOT_EXIST),))
+_ZONE_Z1 = LabelSelector(match_labels=(("zone", "z1"),))
 _EXPRESSION = "node-selectors[0].match-expressions[0]"
 _BASE = "my-asn: 64600, peer-asn: 64601, peer-address: 10.9.0.1"
 
