@@ -8,6 +8,7 @@ to repeat it, and never takes part in a comparison.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -43,6 +44,7 @@ class Family(enum.StrEnum):
         return cls.IPV4 if address.version == 4 else cls.IPV6  # noqa: PLR2004 - the IP version number
 
 
+@functools.lru_cache(1024)  # the steps of one decision each read the same texts
 def parse_address(text: str) -> IPAddress:
     """Read an IP literal as it stands in a Service or an endpoint: no zone, IPv4-mapped means IPv4.
 

@@ -6,22 +6,28 @@ depends on the configuration, the Services and the order of changes alone, never
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from metalpy.allocation.allocator import Allocator, OnConflict
 from metalpy.allocation.converge import Outcome, adopts, converge
 from metalpy.allocation.demand import status_addresses
+from metalpy.model import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from metalpy.allocation.allocator import Holding, PoolCounts
-    from metalpy.model import Config, ObjectKey, Service
+    from metalpy.model import Config, ObjectKey
 
 _AFTER_ALL_TIMES = "~"
 """Sorts after every RFC 3339 time: a Service without a creation time counts as the youngest."""
+
+
+_said_by = attrgetter(*(each.name for each in fields(Service) if each.name != "resource_version"))
+"""Gives everything that a Service says, but not its version number."""
 
 
 def _seniority(service: Service) -> tuple[str, str, str]:
@@ -105,9 +111,7 @@ class Assignments:
             return False
         holding = self._allocator.holding(service.key)
         held = [str(address) for address in holding.addresses] if holding else []
-        return held == [entry.ip for entry in service.ingress] and service == replace(
-            known, resource_version=service.resource_version
-        )
+        return held == [entry.ip for entry in service.ingress] and _said_by(service) == _said_by(known)
 
     def wrote(self, outcome: Outcome) -> None:
         """Note that an outcome's status was written, unless the Service has changed since."""

@@ -22,20 +22,19 @@ class Fields:
     `OBJECT: PATH: VALUE: what it must be`.
     """
 
-    __slots__ = ("_path", "_values", "_where")
+    __slots__ = ("_steps", "_values", "_where")
 
-    def __init__(self, where: str, values: object, path: str = "") -> None:
+    def __init__(self, where: str, values: object, *steps: str | int) -> None:
+        """`steps` lead to the mapping: names, and indices of lists. They become a path only when one is needed."""
         self._where = where
-        self._path = path
-        if not isinstance(values, Mapping):
-            raise _wrong(where, path, values, "must be a mapping")
+        self._steps = steps
+        if type(values) is not dict and not isinstance(values, Mapping):  # the first is far quicker, and usual
+            raise _wrong(where, _path(steps), values, "must be a mapping")
         self._values: Mapping[Any, Any] = values
 
     def path(self, name: str) -> str:
         """Give the path of a field of this mapping; names that are not plain words stand in brackets."""
-        if not name.isalnum():
-            return f"{self._path}[{name}]"
-        return f"{self._path}.{name}" if self._path else name
+        return _path((*self._steps, name))
 
     def wrong(self, name: str, wanted: str) -> ManifestError:
         """Give the error which says that the field's value is not `wanted`, to be raised by the caller."""
@@ -80,19 +79,19 @@ class Fields:
     def inner(self, name: str) -> Fields:
         """Enter a mapping; an absent one is empty."""
         value = self._values.get(name)
-        return Fields(self._where, {} if value is None else value, self.path(name))
+        return Fields(self._where, {} if value is None else value, *self._steps, name)
 
     def inners(self, name: str) -> Iterator[Fields]:
         """Enter the mappings of a list, one after the other."""
         for index, value in enumerate(self._list(name)):
-            yield Fields(self._where, value, f"{self.path(name)}[{index}]")
+            yield Fields(self._where, value, *self._steps, name, index)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts; an absent one is empty."""
         values = tuple(self._list(name))
         for index, value in enumerate(values):
             if not isinstance(value, str):
-                raise _wrong(self._where, f"{self.path(name)}[{index}]", value, "must be a text")
+                raise _wrong(self._where, _path((*self._steps, name, index)), value, "must be a text")
         return values
 
     def text_pairs(self, name: str) -> dict[str, str]:
@@ -113,6 +112,16 @@ class Fields:
         if not isinstance(value, list):
             raise self.wrong(name, "must be a list")
         return value
+
+
+def _path(steps: tuple[str | int, ...]) -> str:
+    path = ""
+    for step in steps:
+        if isinstance(step, int) or not step.isalnum():
+            path += f"[{step}]"
+        else:
+            path += f".{step}" if path else step
+    return path
 
 
 def _wrong(where: str, path: str, value: object, wanted: str) -> ManifestError:

@@ -44,8 +44,8 @@ class Controller:
     ) -> None:
         self._cluster = cluster
         self._client = client
-        self._pools = pools
         self._assignments = Assignments(on_conflict)
+        pools.read(self._assignments.counts)
         self._lb_class = lb_class
         self._intake = ConfigIntake(self._configure, client)
         self._writer = StatusWriter(self._write)
@@ -91,9 +91,7 @@ class Controller:
                 self._writer.drop(key)
                 _log.info("service deleted", event_name="serviceDeleted", service=str(key))
         self._carry_out(self._assignments.update(services))
-        events = self._intake.take(config) if config else self._intake.retry()
-        self._pools.show(self._assignments.counts())
-        return events
+        return self._intake.take(config) if config else self._intake.retry()
 
     def _configure(self, config: Config) -> None:
         self._carry_out(self._assignments.configure(config))

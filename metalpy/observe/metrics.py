@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from metalpy.allocation.allocator import PoolCounts
 
@@ -21,6 +22,21 @@ _LAYER2_COUNTERS = {
     "metallb_layer2_requests_received": "Number of layer2 requests received for owned IPs",
     "metallb_layer2_responses_sent": "Number of layer2 responses sent for owned IPs in response to requests",
     "metallb_layer2_gratuitous_sent": "Number of gratuitous layer2 packets sent for owned IPs",
+}
+
+_ALLOCATOR_GAUGES: Mapping[str, tuple[str, Callable[[PoolCounts], int]]] = {
+    "metallb_allocator_addresses_total": (
+        "Number of usable IP addresses, per pool",
+        lambda figures: min(figures.capacity, MOST_IN_A_GAUGE),
+    ),
+    "metallb_allocator_addresses_in_use_total": (
+        "Number of IP addresses in use, per pool",
+        lambda figures: figures.in_use,
+    ),
+    "metallb_allocator_services_allocated_total": (
+        "Number of services allocated, per pool",
+        lambda figures: figures.services,
+    ),
 }
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -53,39 +69,24 @@ class ClientMetrics:
 
 
 class AllocatorMetrics:
-    """The figures of the pools; series of pools that are gone are dropped."""
+    """The figures of the pools, counted when they are asked for: a change among many Services costs nothing here."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._capacity = Gauge(
-            "metallb_allocator_addresses_total",
-            "Number of usable IP addresses, per pool",
-            ["pool"],
-            registry=registry,
-        )
-        self._in_use = Gauge(
-            "metallb_allocator_addresses_in_use_total",
-            "Number of IP addresses in use, per pool",
-            ["pool"],
-            registry=registry,
-        )
-        self._services = Gauge(
-            "metallb_allocator_services_allocated_total",
-            "Number of services allocated, per pool",
-            ["pool"],
-            registry=registry,
-        )
-        self._pools: set[str] = set()
+        self._counts: Callable[[], Mapping[str, PoolCounts]] = dict
+        registry.register(self)
 
-    def show(self, counts: Mapping[str, PoolCounts]) -> None:
-        """Show the present figures of all pools."""
-        for gone in self._pools - counts.keys():
-            for gauge in (self._capacity, self._in_use, self._services):
-                gauge.remove(gone)
-        self._pools = set(counts)
-        for pool, figures in counts.items():
-            self._capacity.labels(pool).set(min(figures.capacity, MOST_IN_A_GAUGE))
-            self._in_use.labels(pool).set(figures.in_use)
-            self._services.labels(pool).set(figures.services)
+    def read(self, counts: Callable[[], Mapping[str, PoolCounts]]) -> None:
+        """Take the figures from here from now on."""
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics to a scrape."""
+        counts = self._counts()
+        for name, (text, figure) in _ALLOCATOR_GAUGES.items():
+            metric = GaugeMetricFamily(name, text, labels=["pool"])
+            for pool, figures in counts.items():
+                metric.add_metric([pool], figure(figures))
+            yield metric
 
 
 class SpeakerMetrics:
