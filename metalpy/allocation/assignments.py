@@ -26,8 +26,8 @@ _AFTER_ALL_TIMES = "~"
 """Sorts after every RFC 3339 time: a Service without a creation time counts as the youngest."""
 
 
-_said_by = attrgetter(*(each.name for each in fields(Service) if each.name != "resource_version"))
-"""Gives everything that a Service says, but not its version number."""
+_asked_by = attrgetter(*(each.name for each in fields(Service) if each.name not in {"resource_version", "ingress"}))
+"""Gives everything that a Service says, but for its version number and its status."""
 
 
 def _seniority(service: Service) -> tuple[str, str, str]:
@@ -102,7 +102,8 @@ class Assignments:
     def _is_echo(self, service: Service) -> bool:
         """Tell whether a Service comes back with a new version number alone, and has what it should have.
 
-        Every write comes back so. One that was refused does too, but what it would have said is not there.
+        Every write comes back so, with fields that the API server adds to each address. One that was refused does
+        too, but what it would have said is not there.
         """
         known = self._services.get(service.key)
         if known is None or known.resource_version == service.resource_version or not self._configured:
@@ -111,7 +112,8 @@ class Assignments:
             return False
         holding = self._allocator.holding(service.key)
         held = [str(address) for address in holding.addresses] if holding else []
-        return held == [entry.ip for entry in service.ingress] and _said_by(service) == _said_by(known)
+        shown, written = ([entry.ip for entry in each.ingress] for each in (service, known))
+        return held == shown == written and _asked_by(service) == _asked_by(known)
 
     def wrote(self, outcome: Outcome) -> None:
         """Note that an outcome's status was written, unless the Service has changed since."""

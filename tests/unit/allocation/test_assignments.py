@@ -9,7 +9,7 @@ import pytest
 from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.errors import PoolsConflict
-from metalpy.model import Config
+from metalpy.model import Config, Ingress
 from tests.unit.allocation.services import CLUSTER_IPS, Cluster, key, pool, service
 
 P = pool("P", "10.3.0.0/30")
@@ -316,6 +316,16 @@ def test_own_write_that_comes_back_with_a_new_version_is_no_work() -> None:
     assignments.wrote(outcome)
 
     assert assignments.update({key("a"): service("a", "10.3.0.0", resource_version="2")}) == []
+
+
+def test_own_write_is_no_work_with_what_the_api_server_adds_to_it_either() -> None:
+    assignments = Assignments()
+    assignments.update({key("a"): service("a", resource_version="1")})
+    (outcome,) = assignments.configure(Config((P,)))
+    assignments.wrote(outcome)
+    come_back = service("a", resource_version="2", ingress=(Ingress("10.3.0.0", extra='{"ipMode":"VIP"}'),))
+
+    assert assignments.update({key("a"): come_back}) == []
 
 
 def test_service_that_comes_back_without_the_status_it_should_have_is_written_again() -> None:
