@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from typing import TYPE_CHECKING
 
 import structlog
@@ -57,13 +56,7 @@ class KubernetesCluster:
         self._news = asyncio.Event()
 
     async def changes(self) -> AsyncGenerator[Sequence[Change]]:
-        """Yield batches of changes for ever, the present state first. To be called once.
-
-        Each time something big has come to stay, the modules and then the whole cluster, it is taken out of the
-        garbage collector's sight: else that goes through all of it again and again, and everything waits.
-        What is dropped later is freed all the same, as it is in no cycle.
-        """
-        gc.freeze()
+        """Yield batches of changes for ever, the present state first. To be called once."""
         await self._ask_permissions()
         reflectors = await self._reflectors()
         tasks = [asyncio.create_task(self._events.run())]
@@ -81,9 +74,6 @@ class KubernetesCluster:
                 if not synced and all(reflector.is_listed for reflector in reflectors):
                     synced = True
                     changes.append(Synced())
-                    yield changes
-                    gc.freeze()
-                    continue
                 yield changes
         finally:
             for task in tasks:

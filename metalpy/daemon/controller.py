@@ -11,6 +11,7 @@ from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.allocation.demand import is_ours
 from metalpy.cluster.interface import ConfigChanged, ServiceChanged, Synced
+from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
 from metalpy.daemon.status_writer import StatusWriter
 from metalpy.errors import ClusterError
@@ -59,7 +60,7 @@ class Controller:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._writer.run())
-            async for changes in self._cluster.changes():
+            async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
             writing.cancel()
 

@@ -13,6 +13,7 @@ from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.announcement import layer2
 from metalpy.announcement.announceable import Announceable, Withheld, announceable, losing_pool
 from metalpy.cluster.interface import ConfigChanged, EndpointsChanged, NodeChanged, ServiceChanged, Synced
+from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
 from metalpy.errors import ClusterError, PoolsConflict
 from metalpy.model import Event, Severity
@@ -90,7 +91,7 @@ class Speaker:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(self._tell_conflicts())
-            async for changes in self._cluster.changes():
+            async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
             listening.cancel()
 
