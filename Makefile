@@ -13,9 +13,12 @@ LONG_BENCHES := memory
 PEER_PARTS := metallb-0.15
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
 FUZZ_DOCUMENTS ?= 200000
+HISTORIES ?= 500
+KILLS ?= 100
+OUTAGES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-legacy check bench bench-quick fuzz clean
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-long check bench bench-quick fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,11 +58,12 @@ test-lan: packages ## Real frames in network namespaces
 test-seeds: lab ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
 
-test-cluster: lab ## A real API server
-	$(BIN)/pytest tests/cluster --ignore tests/cluster/test_beside_the_legacy.py
+test-cluster: lab ## A real API server, also beside MetalLB 0.11.0
+	$(BIN)/pytest tests/cluster
 
-test-legacy: lab ## Our controller beside MetalLB 0.11.0, by random histories; not part of make test, see CONTRIBUTING
-	$(BIN)/pytest tests/cluster/test_beside_the_legacy.py
+test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server; an hour
+	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) \
+		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py
 
 bench: lab ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@$(BIN)/python -m tests.lab.build $(PEER_PARTS)

@@ -29,7 +29,8 @@ CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/config"
 REST_S = 30
 BARRIER = "barrier"
 BARRIER_POOL = "- {name: barrier, protocol: layer2, auto-assign: false, addresses: [10.255.255.0/31]}\n"
-"""The Service, and the pool for it, by which a side tells that it has taken in everything before; see `rest`."""
+"""The Service, or the start of its names, and the pool for it, by which a side tells that it has taken in
+everything before; see `rest`."""
 
 
 class ControllerEnded(RuntimeError):  # noqa: N818 - it says what happened
@@ -129,7 +130,7 @@ class Legacy(Side):
         api.admin.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         metadata = {"name": "config", "namespace": NAMESPACE}
         api.admin.create(CONFIG.rpartition("/")[0], {"metadata": metadata, "data": {"config": ""}})
-        api.admin.create(SERVICES, {"metadata": {"name": BARRIER}, "spec": {"ports": [{"port": 1}]}})
+        self._barriers = itertools.count(1)
 
     def start(self, config: str) -> None:
         """Start with a configuration and an empty cluster, and wait until everything was looked at."""
@@ -147,7 +148,7 @@ class Legacy(Side):
         self._log = JsonLog(path)
         for event in ("configLoaded", "stateSynced"):
             self._await_event(0, event)
-        self.rest(0, everything=True)
+        self.rest(0)
 
     def check(self) -> None:
         """Raise `ControllerEnded` if the process does not run."""
@@ -163,17 +164,20 @@ class Legacy(Side):
     def rest(self, mark: int, *, touched: str = "", everything: bool = False) -> None:
         """Wait until it has looked at `touched`; then, as after deletions and new configurations, at every Service.
 
-        Its own writes come back to it through the watch. The barrier is a Service that it has no use for, changed
-        after them: it has seen them all when it has looked at that one.
+        Its own writes come back to it through the watch. The barrier is a Service that it has no use for, made
+        after them: it has seen them all when it has looked at that one. Each wait makes a barrier of its own, of a
+        name that was never there. A look at an old one again would prove nothing, as it may be late from before,
+        and might not come at all, as an edit that changes nothing is no news.
         """
         if touched:
             mark = self._await_look(touched, mark)
         if everything:
             for service in self.api.admin.get(SERVICES)["items"]:
-                self._await_look(service["metadata"]["name"], mark)
-        mark = self.mark()
-        self.api.admin.patch(f"{SERVICES}/{BARRIER}", {"metadata": {"annotations": {"mark": str(mark)}}})
-        self._await_look(BARRIER, mark)
+                if not service["metadata"]["name"].startswith(BARRIER):
+                    self._await_look(service["metadata"]["name"], mark)
+        barrier = f"{BARRIER}-{next(self._barriers)}"
+        self._make(barrier)
+        self._await_look(barrier, 0)
 
     def configure_again(self) -> None:
         """Touch the configuration without changing its text."""
@@ -182,11 +186,15 @@ class Legacy(Side):
     def reprocess(self) -> None:
         """Have it look at every Service again, as it does after any deletion."""
         mark = self.mark()
-        self.api.admin.create(SERVICES, {"metadata": {"name": "nudge"}, "spec": {"ports": [{"port": 1}]}})
+        self._make("nudge")
         self.rest(mark, touched="nudge")
         mark = self.mark()
         self.api.admin.delete(f"{SERVICES}/nudge")
         self.rest(mark, touched="nudge", everything=True)
+
+    def _make(self, name: str) -> None:
+        """Create a Service that it has no use for."""
+        self.api.admin.create(SERVICES, {"metadata": {"name": name}, "spec": {"ports": [{"port": 1}]}})
 
     def _await_look(self, name: str, mark: int) -> int:
         service = f"default/{name}"
