@@ -72,6 +72,10 @@ class Cluster(Protocol):
         """Make `ingress` the Service's `status.loadBalancer.ingress`; everything else of it stays."""
         ...
 
+    async def status_writers(self, key: ObjectKey) -> tuple[str, ...]:
+        """Name who wrote a Service's `status.loadBalancer` as it is now; empty where nobody knows."""
+        ...
+
     async def emit(self, event: Event) -> None:
         """Tell the users of an object something; equal events are counted, not repeated."""
         ...

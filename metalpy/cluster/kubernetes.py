@@ -12,7 +12,7 @@ from metalpy.cluster.api_events import EventRecorder
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink
 from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, Synced
-from metalpy.cluster.objects import status_to
+from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
@@ -166,6 +166,12 @@ class KubernetesCluster:
             raise ApiError(CONFLICT, "Conflict", "the Service has changed since it was read")
         whole["status"] = {**whole.get("status", {}), **status_to(ingress)}
         await self._session.put(f"{path}/status", whole)
+
+    async def status_writers(self, key: ObjectKey) -> tuple[str, ...]:
+        """Name the field managers of a Service's `status.loadBalancer`, read by a list of one: get is not granted."""
+        path = f"/api/v1/namespaces/{key.namespace}/services"
+        found = await self._session.get(path, {"fieldSelector": f"metadata.name={key.name}"})
+        return tuple(sorted({name for item in found.get("items") or () for name in status_managers(item)}))
 
     async def emit(self, event: Event) -> None:
         """Have an Event written when there is time."""

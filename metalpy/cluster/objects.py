@@ -113,6 +113,16 @@ def status_to(ingress: tuple[Ingress, ...]) -> dict[str, Any]:
     return {"loadBalancer": {"ingress": [ingress_to(entry) for entry in ingress]} if ingress else {}}
 
 
+def status_managers(obj: object) -> tuple[str, ...]:
+    """Name the field managers that `metadata.managedFields` holds for what `status.loadBalancer.ingress` is now."""
+    entries = Fields("Service", obj).inner("metadata").inners("managedFields")
+    return tuple(
+        entry.text("manager")
+        for entry in entries
+        if entry.inner("fieldsV1").inner("f:status").inner("f:loadBalancer").has("f:ingress")
+    )
+
+
 def ingress_from(obj: object) -> Ingress:
     """Read one entry of `status.loadBalancer.ingress`."""
     return _ingress_entry(Fields("ingress", obj))

@@ -11,6 +11,8 @@ from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.allocation.demand import is_ours
 from metalpy.cluster.interface import ConfigChanged, ServiceChanged, Synced
+from metalpy.daemon.contest_reports import ContestReports
+from metalpy.daemon.contests import Contests
 from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
 from metalpy.daemon.status_writer import StatusWriter
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from metalpy.allocation.converge import Outcome
     from metalpy.cluster.interface import Change, Cluster
     from metalpy.model import Config, Event, ObjectKey, Service
-    from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics
+    from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, StatusMetrics
 
 _log = structlog.get_logger()
 
@@ -40,6 +42,8 @@ class Controller:
         cluster: Cluster,
         client: ClientMetrics,
         pools: AllocatorMetrics,
+        statuses: StatusMetrics,
+        *,
         on_conflict: OnConflict = OnConflict.REFUSE,
         lb_class: str = "",
     ) -> None:
@@ -50,6 +54,10 @@ class Controller:
         self._lb_class = lb_class
         self._intake = ConfigIntake(self._configure, client)
         self._writer = StatusWriter(self._write)
+        self._contests = Contests()
+        self._contest_reports = ContestReports(cluster)
+        self._statuses = statuses
+        statuses.shows(self._contests.count)
         self._services: dict[ObjectKey, Service | None] = {}
         self._config: ConfigChanged | None = None
         self.synced = False
@@ -59,10 +67,11 @@ class Controller:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(self._writer.run())
+            background = [tasks.create_task(work) for work in (self._writer.run(), self._contest_reports.run())]
             async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
-            writing.cancel()
+            for task in background:
+                task.cancel()
 
     async def take(self, changes: Sequence[Change]) -> None:
         """Take in one batch of changes; what follows from it is written meanwhile (`written` waits for that)."""
@@ -90,6 +99,7 @@ class Controller:
             if service is None and self._assignments.knows(key):
                 self._warned.pop(key, None)
                 self._writer.drop(key)
+                self._contests.forget(key)
                 _log.info("service deleted", event_name="serviceDeleted", service=str(key))
         self._carry_out(self._assignments.update(services))
         return self._intake.take(config) if config else self._intake.retry()
@@ -100,8 +110,11 @@ class Controller:
     def _carry_out(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             key = outcome.service.key
+            if self._contests.is_lost(outcome):
+                self._statuses.contested.inc()
+                self._contest_reports.lost(outcome, self._contests.wait_s(key))
             if outcome.writes_status or outcome.events or outcome.reason or self._writer.has(key):
-                self._writer.put(outcome)
+                self._writer.put(outcome, self._contests.wait_s(key) if outcome.writes_status else 0.0)
             else:
                 # At rest, as most are at a start and after their own write: not worth a place in the queue.
                 self._warned.pop(key, None)
@@ -113,6 +126,7 @@ class Controller:
                 "cleared the assigned addresses", event_name="clearAssignment", service=name, reason=outcome.reason
             )
         if outcome.writes_status:
+            self._contests.writes(outcome)
             try:
                 await self._cluster.write_ingress(service, outcome.ingress)
             except ClusterError as error:
@@ -120,6 +134,7 @@ class Controller:
                 _log.error("failed to write the status", op="updateServiceStatus", service=name, error=str(error))
                 raise
             self._assignments.wrote(outcome)
+            self._contests.wrote(outcome)
             ips = [entry.ip for entry in outcome.ingress]
             if ips:
                 _log.info("assigned", event_name="ipAllocated", service=name, ip=ips, pool=outcome.pool)

@@ -8,7 +8,7 @@ import structlog
 
 from metalpy.daemon.controller import Controller
 from metalpy.daemon.settings import Manifests
-from metalpy.observe.metrics import AllocatorMetrics
+from metalpy.observe.metrics import AllocatorMetrics, StatusMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -21,11 +21,18 @@ _log = structlog.get_logger()
 
 async def run_controller(settings: ClusterSettings, controller: ControllerSettings, seen: Observed) -> None:
     """Work at once on manifests; on an API server once leading, where leading is asked for and granted."""
-    pools = AllocatorMetrics(seen.registry)
+    pools, statuses = AllocatorMetrics(seen.registry), StatusMetrics(seen.registry)
 
     async def work() -> None:
         async with settings.open(for_speaker=False) as cluster:
-            daemon = Controller(cluster, seen.client, pools, controller.on_conflict, settings.lb_class)
+            daemon = Controller(
+                cluster,
+                seen.client,
+                pools,
+                statuses,
+                on_conflict=controller.on_conflict,
+                lb_class=settings.lb_class,
+            )
             seen.readiness.waits_for("controller: caches synced", lambda: daemon.synced)
             await daemon.run()
 

@@ -39,13 +39,16 @@ class StatusWriter:
         self._held_back: dict[ObjectKey, tuple[ObjectKey, Outcome]] = {}
         """Outcomes that wait for another Service's write."""
 
-    def put(self, outcome: Outcome) -> None:
-        """Have an outcome carried out; takes the place of an older one that is still waiting."""
+    def put(self, outcome: Outcome, wait_s: float = 0.0) -> None:
+        """Have an outcome carried out, not before `wait_s`; takes the place of an older one that is still waiting."""
         key = outcome.service.key
         self._forget(key)
         kept = {entry.ip for entry in outcome.ingress}
         self._leaving.update((entry.ip, key) for entry in outcome.service.ingress if entry.ip not in kept)
-        self._enqueue(outcome)
+        if wait_s:
+            self._retries[key] = 0.0, asyncio.get_running_loop().call_later(wait_s, self._enqueue, outcome)
+        else:
+            self._enqueue(outcome)
         self._let_go(key)
 
     def drop(self, key: ObjectKey) -> None:

@@ -89,6 +89,26 @@ class AllocatorMetrics:
             yield metric
 
 
+class StatusMetrics:
+    """Statuses that somebody else writes as well as this controller."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.contested = Counter(
+            "metallb_controller_status_contested",
+            "Number of times that a status was found overwritten by somebody else again, and its next write put off.",
+            registry=registry,
+        )
+        self._services = Gauge(
+            "metallb_controller_contested_services",
+            "Services of which somebody else writes the status too.",
+            registry=registry,
+        )
+
+    def shows(self, count: Callable[[], int]) -> None:
+        """Ask `count` for the number of such Services at each scrape."""
+        self._services.set_function(count)
+
+
 class SpeakerMetrics:
     """What this node announces."""
 

@@ -17,6 +17,7 @@ from metalpy.cluster.objects import (
     node_from,
     service_from,
     status_from,
+    status_managers,
     status_to,
 )
 from metalpy.errors import ManifestError
@@ -255,3 +256,19 @@ def test_config_map_with_anything_but_texts_is_refused_in_one_line() -> None:
         'ConfigMap default/config: data.config: {"address-pools": []}: '
         "must be a text, in quotes if it looks like something else"
     )
+
+
+def test_managers_of_a_status_are_those_who_own_its_addresses() -> None:
+    owns: dict[str, object] = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
+    service = {
+        "metadata": {
+            "managedFields": [
+                {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:ports": {}}}},
+                {"manager": "rival", "subresource": "status", "fieldsV1": owns},
+                {"manager": "conditions", "fieldsV1": {"f:status": {"f:conditions": {}}}},
+            ]
+        }
+    }
+
+    assert status_managers(service) == ("rival",)
+    assert status_managers({"metadata": {}}) == ()

@@ -27,6 +27,7 @@ class FakeCluster:
         self.events: list[Event] = []
         self.told = asyncio.Event()
         self.failing = False
+        self.writers: tuple[str, ...] = ()
 
     async def changes(self) -> AsyncIterator[Sequence[Change]]:
         """Yield the batches that the test puts in."""
@@ -38,6 +39,11 @@ class FakeCluster:
         if self.failing:
             raise ClusterError("the disk is full")
         self.written.append((service.key, tuple(entry.ip for entry in ingress)))
+
+    async def status_writers(self, key: ObjectKey) -> tuple[str, ...]:
+        """Name the one that the test named."""
+        del key
+        return self.writers
 
     async def emit(self, event: Event) -> None:
         """Note the Event."""

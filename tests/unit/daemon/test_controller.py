@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from metalpy.cluster.interface import ServiceChanged, Synced
 from metalpy.daemon import status_writer
+from metalpy.daemon.contests import ROUNDS
 from metalpy.daemon.controller import Controller
-from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics
+from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, StatusMetrics
 from tests.unit.daemon.fake_cluster import CONFIG, FakeCluster, changed, config, pool, pools, service
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Setup:
     def __init__(self) -> None:
         self.cluster = FakeCluster()
         self.registry = CollectorRegistry()
-        self.controller = Controller(self.cluster, ClientMetrics(self.registry), AllocatorMetrics(self.registry))
+        client, pools = ClientMetrics(self.registry), AllocatorMetrics(self.registry)
+        self.controller = Controller(self.cluster, client, pools, StatusMetrics(self.registry))
 
     async def take(self, changes: Sequence[Change]) -> None:
         """Have a batch taken in and everything written that follows from it."""
@@ -202,3 +204,26 @@ async def test_deleted_service_is_told(setup: Setup) -> None:
         await setup.take([ServiceChanged(service("a").key, None)])
 
     assert [line["service"] for line in logs if line.get("event_name") == "serviceDeleted"] == ["default/a"]
+
+
+async def test_contested_status_is_told_with_who_else_writes_it_and_given_way(setup: Setup) -> None:
+    setup.cluster.writers = ("rival",)
+    await setup.take([pools(SMALL), *changed(service("a")), Synced()])
+    with capture_logs() as logs:
+        for version in range(100):
+            await setup.take(changed(service("a", "192.0.2.1", resource_version=f"{version}")))
+            if len(setup.cluster.written) == ROUNDS:
+                break
+        await setup.take(changed(service("a", "192.0.2.1", resource_version="last")))
+        async with asyncio.timeout(10):
+            while "StatusContested" not in setup.cluster.reasons(service("a").key):
+                setup.cluster.told.clear()
+                await setup.cluster.told.wait()
+
+    told = next(event for event in setup.cluster.events if event.reason == "StatusContested")
+    for word in ('"rival"', "192.0.2.1", "10.3.0.0"):
+        assert word in told.message
+    assert [line["writers"] for line in logs if line.get("event_name") == "statusContested"] == [["rival"]]
+    assert len(setup.cluster.written) == ROUNDS, "it waits"
+    assert setup.metric("metallb_controller_status_contested_total") == 1
+    assert setup.metric("metallb_controller_contested_services") == 1

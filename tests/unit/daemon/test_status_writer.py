@@ -122,3 +122,14 @@ async def test_held_back_outcome_gives_way_to_a_newer_one(statuses: Statuses) ->
     statuses.failing.clear()
     await until(statuses, 2)
     assert statuses.order == [("next", "z"), ("former", "y")]
+
+
+async def test_outcome_that_is_to_wait_waits_and_gives_way_to_a_newer_one(statuses: Statuses) -> None:
+    statuses.writer.put(outcome("a", "", "x"), 3600)
+    await statuses.writer.written()
+    assert statuses.order == []
+    assert statuses.writer.has(service("a").key)
+
+    statuses.writer.put(outcome("a", "", "y"), 0.01)
+    await until(statuses, 1)
+    assert statuses.order == [("a", "y")]
