@@ -27,6 +27,10 @@ ADDRESSES_ANNOTATION = "metallb.universe.tf/loadBalancerIPs"
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A node with this label, whatever its value, takes no part in load balancing."""
 SHARING_ANNOTATION = "metallb.universe.tf/allow-shared-ip"
+PREFERRED_NODE_ANNOTATION = "metalpy.io/preferred-node"
+"""On a Service: the node that should answer for its addresses whenever it may."""
+SUBNETS_ANNOTATION = "metalpy.io/subnets"
+"""On a Node: the LAN's subnets that it has addresses in, as CIDRs with commas between."""
 
 DEFAULT_BGP_PORT = 179
 DEFAULT_HOLD_TIME_S = 90
@@ -339,6 +343,8 @@ class Service:
     """Annotation `metallb.universe.tf/loadBalancerIPs`."""
     sharing_key: str = ""
     """Annotation `metallb.universe.tf/allow-shared-ip`."""
+    preferred_node: str = ""
+    """Annotation `metalpy.io/preferred-node`."""
     ingress: tuple[Ingress, ...] = ()
 
 
@@ -366,6 +372,16 @@ class Node:
     labels: Labels = ()
     ready: bool = True
     network_unavailable: bool = False
+    subnets: str = ""
+    """Annotation `metalpy.io/subnets`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerPod:
+    """A Pod in which a speaker runs. One that is being deleted is not `ready`, whatever its condition says."""
+
+    node: str
+    ready: bool = True
 
 
 class Severity(enum.StrEnum):

@@ -8,21 +8,41 @@ canonical text (RFC 5952).
 from __future__ import annotations
 
 import hashlib
+import heapq
 from typing import TYPE_CHECKING
 
-from metalpy.model import EXCLUDE_LABEL, Node, any_selector_matches
+from metalpy.announcement.candidates import Rosters, Rules
+from metalpy.announcement.speakers import Speakers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from metalpy.announcement.announceable import Announceable
-    from metalpy.model import Endpoint, IPAddress, Service
+    from metalpy.model import Endpoint, IPAddress, Node, Service
+
+_HEAD = 8
+"""How many nodes of an order are kept: the rest is asked for only where all of these are away or full."""
 
 
 def election_order(candidates: Iterable[str], address: IPAddress) -> list[str]:
     """Sort nodes by who should answer for an address, the owner first."""
-    text = str(address)
-    return sorted(candidates, key=lambda node: hashlib.sha256(f"{node}#{text}".encode()).digest())
+    return sorted(candidates, key=_rank(address))
+
+
+class ElectionOrder:
+    """The election order of a roster for one address, to be gone through again and again."""
+
+    __slots__ = ("_address", "_head", "_roster")
+
+    def __init__(self, roster: Collection[str], address: IPAddress) -> None:
+        self._roster = roster
+        self._address = address
+        self._head = heapq.nsmallest(_HEAD, roster, key=_rank(address))
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._head
+        if len(self._head) < len(self._roster):
+            yield from election_order(self._roster, self._address)[len(self._head) :]
 
 
 def owner(
@@ -34,29 +54,28 @@ def owner(
     *,
     ignore_exclude_label: bool = False,
 ) -> str | None:
-    """Name the node that answers for a Service's addresses; None if no node may.
+    """Name the node that answers for a Service's addresses by the plain election; None if no node may.
 
-    `alive` are the nodes whose speakers are alive. No node may while no endpoint is usable; with
-    externalTrafficPolicy Local only nodes with a usable endpoint may. A node may not while its network is
-    unavailable (as in MetalLB since 0.13.10), nor if it is labelled out of load balancing (since 0.14) unless
-    that label is ignored. A node that `nodes` does not know has no labels and a network.
+    `alive` are the nodes whose speakers are alive. No node may while no endpoint is usable. A node that `nodes`
+    does not know has no labels and a network. Which nodes may otherwise: see `candidates`.
     """
-    usable = [endpoint for endpoint in endpoints or () if endpoint.usable]
-    if not usable:
+    if not has_usable(endpoints):
         return None
-    candidates = alive
-    if service.external_traffic_policy == "Local":
-        candidates &= {endpoint.node for endpoint in usable}
-    fit = (
-        name
-        for name in candidates
-        if _may_announce(nodes.get(name, Node(name)), announced, ignore_exclude_label=ignore_exclude_label)
-    )
-    return next(iter(election_order(fit, announced.addresses[0])), None)
+    rosters = Rosters(Speakers(alive, nodes), Rules(ignore_exclude_label=ignore_exclude_label))
+    present = rosters.present(rosters.roster(service, announced, endpoints))
+    return elected(election_order(present, announced.addresses[0]), present, service.preferred_node)
 
 
-def _may_announce(node: Node, announced: Announceable, *, ignore_exclude_label: bool) -> bool:
-    labels = dict(node.labels)
-    if node.network_unavailable or (EXCLUDE_LABEL in labels and not ignore_exclude_label):
-        return False
-    return any(any_selector_matches(entry.node_selectors, labels) for entry in announced.pool.layer2)
+def elected(order: Iterable[str], present: Collection[str], preferred: str) -> str | None:
+    """Name the owner: the preferred node if it is present, else the first in order who is."""
+    return preferred if preferred in present else next((name for name in order if name in present), None)
+
+
+def has_usable(endpoints: Sequence[Endpoint] | None) -> bool:
+    """Tell whether traffic for a Service has anywhere to go."""
+    return any(endpoint.usable for endpoint in endpoints or ())
+
+
+def _rank(address: IPAddress) -> Callable[[str], bytes]:
+    text = f"#{address}".encode()
+    return lambda node: hashlib.sha256(node.encode() + text).digest()

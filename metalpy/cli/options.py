@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metalpy.allocation.allocator import OnConflict
+from metalpy.announcement.candidates import Rules
 from metalpy.cluster.lease import Lease
 from metalpy.config.values import parse_duration
 from metalpy.daemon.settings import (
@@ -118,9 +119,14 @@ def speaker_options(command: Command) -> Command:
             "--member",
             "members",
             multiple=True,
-            help="Name of a node whose speaker is alive; may be repeated.  [default: all nodes that are ready]",
+            help="Name of a node whose speaker is alive; may be repeated.  [default: those that the cluster shows]",
         ),
         go_flag("--ignore-exclude-lb", help="Announce also from nodes labelled out of load balancing."),
+        go_flag("--layer2-spread", help="Let no node answer for more than its share of the addresses."),
+        go_flag(
+            "--layer2-subnet-aware",
+            help="Answer for an address only from nodes whose metalpy.io/subnets has it, if any node's has.",
+        ),
     )
 
 
@@ -186,9 +192,12 @@ def controller_settings(options: dict[str, Any]) -> ControllerSettings:
 
 def speaker_settings(options: dict[str, Any]) -> SpeakerSettings:
     """Read the speaker's settings from parsed options."""
-    return SpeakerSettings(
-        options["node_name"], options["interfaces"], options["members"], options["ignore_exclude_lb"]
+    rules = Rules(
+        ignore_exclude_label=options["ignore_exclude_lb"],
+        subnet_aware=options["layer2_subnet_aware"],
+        spread=options["layer2_spread"],
     )
+    return SpeakerSettings(options["node_name"], options["interfaces"], options["members"], rules)
 
 
 def http_settings(options: dict[str, Any]) -> HTTPSettings:

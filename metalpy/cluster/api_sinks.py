@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
-from metalpy.cluster.interface import Change, ConfigChanged, EndpointsChanged, NodeChanged, ServiceChanged
+from metalpy.cluster.interface import (
+    Change,
+    ConfigChanged,
+    EndpointsChanged,
+    NodeChanged,
+    ServiceChanged,
+    SpeakerPodChanged,
+)
 from metalpy.cluster.objects import (
     config_from,
     endpoints_from_endpoints,
     endpoints_from_slice,
     node_from,
     service_from,
+    speaker_pod_from,
 )
 from metalpy.errors import ManifestError
-from metalpy.model import Endpoint, Node, ObjectKey, Service
+from metalpy.model import Endpoint, Node, ObjectKey, Service, SpeakerPod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +122,21 @@ class NodeSink(_ValueSink[Node]):
         """Report it."""
         del before
         self.report(key, NodeChanged(key.name, after))
+
+
+class SpeakerPodSink(_ValueSink[SpeakerPod]):
+    """Pods of speakers."""
+
+    kind = "Pod"
+
+    def read(self, obj: Json) -> SpeakerPod:
+        """Read one."""
+        return speaker_pod_from(obj)
+
+    def changed(self, key: ObjectKey, before: SpeakerPod | None, after: SpeakerPod | None) -> None:
+        """Report it."""
+        del before
+        self.report(key, SpeakerPodChanged(key, after))
 
 
 class ConfigSink(_ValueSink[ConfigChanged]):

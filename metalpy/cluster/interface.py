@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from metalpy.model import Endpoint, Event, Ingress, Node, ObjectKey, Service
+    from metalpy.model import Endpoint, Event, Ingress, Node, ObjectKey, Service, SpeakerPod
 
 DEFAULT_CONFIG_NAME = "config"
 FALLBACK_CONFIG_NAME = "metallb-config"
@@ -45,6 +45,14 @@ class NodeChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakerPodChanged:
+    """A speaker's Pod came, changed or, with None, went. A cluster may know of none."""
+
+    key: ObjectKey
+    pod: SpeakerPod | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigChanged:
     """The ConfigMap came, changed or, with `data` None, went. `data` are its keys and texts."""
 
@@ -58,7 +66,7 @@ class Synced:
     """Everything that was there at the start has been reported."""
 
 
-Change = ServiceChanged | EndpointsChanged | NodeChanged | ConfigChanged | Synced
+Change = ServiceChanged | EndpointsChanged | NodeChanged | SpeakerPodChanged | ConfigChanged | Synced
 
 
 class Cluster(Protocol):

@@ -10,7 +10,7 @@ import structlog
 
 from metalpy.cluster.api_events import EventRecorder
 from metalpy.cluster.api_session import ApiError, ApiSession
-from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink
+from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink, SpeakerPodSink
 from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, Synced
 from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metalpy.cluster.reflector import Sink
     from metalpy.model import Event, Ingress, Service
 
+SPEAKER_PODS = "app=metallb,component=speaker"
+"""The labels of speakers' Pods in MetalLB's manifests and ours."""
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -111,11 +113,24 @@ class KubernetesCluster:
         resources.append((Resource("/api/v1/services"), ServiceSink(self._report)))
         if self._for_speaker:
             resources.append((Resource("/api/v1/nodes"), NodeSink(self._report)))
+            if await self._may_follow_pods():
+                pods = Resource(f"/api/v1/namespaces/{self._namespace}/pods", {"labelSelector": SPEAKER_PODS})
+                resources.append((pods, SpeakerPodSink(self._report)))
             if self._slices and await self._serves_slices():
                 resources.append((Resource("/apis/discovery.k8s.io/v1/endpointslices"), SliceSink(self._report)))
             else:
                 resources.append((Resource("/api/v1/endpoints"), EndpointsSink(self._report)))
         return [Reflector(self._session, resource, sink, self._news.set) for resource, sink in resources]
+
+    async def _may_follow_pods(self) -> bool:
+        """Ask whether speakers' Pods may be followed: MetalLB up to 0.12 was granted `list` alone, no `watch`."""
+        for verb in ("list", "watch"):
+            if not await self._session.is_granted(verb, "pods", namespace=self._namespace):
+                _log.warning(
+                    "watching pods is not granted: a node that is ready counts as one with a speaker", op="startup"
+                )
+                return False
+        return True
 
     async def _serves_slices(self) -> bool:
         """Ask whether EndpointSlices are there and granted, both of which an old cluster may lack."""

@@ -16,13 +16,16 @@ from metalpy.cluster.interface import ConfigChanged
 from metalpy.model import (
     ADDRESSES_ANNOTATION,
     POOL_ANNOTATION,
+    PREFERRED_NODE_ANNOTATION,
     SHARING_ANNOTATION,
+    SUBNETS_ANNOTATION,
     Endpoint,
     Ingress,
     Node,
     ObjectKey,
     Service,
     ServicePort,
+    SpeakerPod,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +102,7 @@ def service_from(obj: object) -> Service:
         wanted_pool=annotations.text(POOL_ANNOTATION),
         wanted_ips=annotations.text(ADDRESSES_ANNOTATION),
         sharing_key=annotations.text(SHARING_ANNOTATION),
+        preferred_node=annotations.text(PREFERRED_NODE_ANNOTATION),
         ingress=_ingress(fields.inner("status")),
     )
 
@@ -139,13 +143,22 @@ def node_from(obj: object) -> Node:
     """Read a core/v1 Node. Without a Ready condition it is ready."""
     key = key_from("Node", obj)
     fields = Fields(f"Node {key.name}", obj)
-    conditions = {entry.text("type"): entry.text("status") for entry in fields.inner("status").inners("conditions")}
+    metadata, conditions = fields.inner("metadata"), _conditions(fields)
     return Node(
         name=key.name,
-        labels=_labels(fields.inner("metadata"), "labels"),
+        labels=_labels(metadata, "labels"),
         ready=conditions.get("Ready", "True") == "True",
         network_unavailable=conditions.get("NetworkUnavailable") == "True",
+        subnets=metadata.inner("annotations").text(SUBNETS_ANNOTATION),
     )
+
+
+def speaker_pod_from(obj: object) -> SpeakerPod:
+    """Read a core/v1 Pod in which a speaker runs. Without a Ready condition it is not ready: just made."""
+    fields = Fields(f"Pod {key_from('Pod', obj)}", obj)
+    is_ready = _conditions(fields).get("Ready") == "True"
+    leaves = fields.inner("metadata").has("deletionTimestamp")
+    return SpeakerPod(node=fields.inner("spec").text("nodeName"), ready=is_ready and not leaves)
 
 
 def endpoints_from_slice(obj: object) -> tuple[ObjectKey | None, tuple[Endpoint, ...]]:
@@ -187,6 +200,10 @@ def _cluster_ips(spec: Fields) -> tuple[str, ...]:
 
 def _port(fields: Fields) -> ServicePort:
     return ServicePort(fields.choice("protocol", PROTOCOLS, "TCP"), fields.number("port", 1, HIGHEST_PORT))
+
+
+def _conditions(fields: Fields) -> dict[str, str]:
+    return {entry.text("type"): entry.text("status") for entry in fields.inner("status").inners("conditions")}
 
 
 def _labels(fields: Fields, name: str) -> Labels:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metalpy.allocation.allocator import OnConflict
+from metalpy.announcement.candidates import Rules
 from metalpy.cluster.manifests import ManifestCluster
 from metalpy.observe.http import DEFAULT_PORT
 
@@ -97,8 +98,8 @@ class SpeakerSettings:
     node: str
     interfaces: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
-    ignore_exclude_label: bool = False
-    """Whether nodes that are labelled out of load balancing announce all the same."""
+    layer2: Rules = field(default_factory=Rules)
+    """Who may answer on the LAN: the same on every speaker."""
 
 
 @dataclass(frozen=True, slots=True)

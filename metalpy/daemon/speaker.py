@@ -4,177 +4,144 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
-from metalpy.allocation.demand import is_ours, quoted
+from metalpy.allocation.demand import quoted
 from metalpy.allocation.pools import AddressBook, PoolSpace
-from metalpy.announcement import layer2
 from metalpy.announcement.announceable import Announceable, Withheld, announceable, losing_pool
-from metalpy.cluster.interface import ConfigChanged, EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
+from metalpy.daemon.surroundings import Surroundings
 from metalpy.errors import ClusterError, PoolsConflict
 from metalpy.model import Event, Severity
-from metalpy.model import Protocol as PoolProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import Sequence
 
     from metalpy.cluster.interface import Change, Cluster
-    from metalpy.layer2.conflicts import Conflict
-    from metalpy.model import Config, Endpoint, IPAddress, Node, ObjectKey, Service
+    from metalpy.daemon.announcing import Announcing
+    from metalpy.membership.sources import Membership
+    from metalpy.model import Config, IPAddress, ObjectKey, Protocol
     from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
 
 _log = structlog.get_logger()
-
-
-class Layer2(Protocol):
-    """What answers on the LAN for a set of addresses."""
-
-    async def announce(self, addresses: frozenset[IPAddress]) -> None:
-        """Answer for exactly these addresses from now on."""
-        ...
-
-    def conflicts(self) -> AsyncIterator[Conflict]:
-        """Yield what other hosts claim of the addresses that are announced here."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
     """What this node announces of one Service."""
 
-    protocol: PoolProtocol
+    protocol: Protocol
     addresses: tuple[IPAddress, ...]
 
 
 class Speaker:
     """Feeds a cluster's changes to the announcement decisions and the result to the network.
 
-    `members` names the nodes whose speakers are alive; empty means: the nodes that the cluster shows ready,
-    or this node alone where the cluster shows no nodes.
+    Whether a Service can be announced at all is decided here, once for all `protocols`; whether this node does it is
+    for the protocol of its pool to say.
     """
 
     def __init__(
         self,
         cluster: Cluster,
-        network: Layer2,
+        protocols: Sequence[Announcing],
+        membership: Membership,
         *,
         node: str,
-        members: Iterable[str],
         client: ClientMetrics,
         metrics: SpeakerMetrics,
         lb_class: str = "",
-        ignore_exclude_label: bool = False,
     ) -> None:
         self._cluster = cluster
-        self._network = network
+        self._protocols = {each.protocol: each for each in protocols}
+        self._membership = membership
         self._node = node
-        self._members = frozenset(members)
-        self._lb_class = lb_class
-        self._ignore_exclude_label = ignore_exclude_label
         self._client = client
         self._metrics = metrics
         self._intake = ConfigIntake(self._configure, client)
         self._pools: AddressBook | None = None
-        self._services: dict[ObjectKey, Service] = {}
-        self._endpoints: dict[ObjectKey, tuple[Endpoint, ...]] = {}
-        self._nodes: dict[str, Node] = {}
+        self._seen = Surroundings(lb_class)
         self._announced: dict[ObjectKey, _Announced] = {}
-        self._config: ConfigChanged | None = None
-        self._dirty: set[ObjectKey] = set()
-        self.synced = False
+        self._turn = asyncio.Lock()
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything that was there at the start has been seen."""
+        return self._seen.synced
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(self._tell_conflicts())
+            beside = [tasks.create_task(each.run(self._warn)) for each in self._protocols.values()]
+            beside.append(tasks.create_task(self._follow_members()))
             async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
-            listening.cancel()
+            for task in beside:
+                task.cancel()
 
-    @property
-    def addresses(self) -> frozenset[IPAddress]:
-        """The addresses that this node answers for on the LAN."""
-        return frozenset(
-            address
-            for announced in self._announced.values()
-            if announced.protocol is PoolProtocol.LAYER2
-            for address in announced.addresses
-        )
+    async def _follow_members(self) -> None:
+        while True:
+            await self._membership.changed()
+            await self.take(())
 
     async def take(self, changes: Sequence[Change]) -> None:
-        """Take in one batch of changes and announce what follows from it."""
-        for change in changes:
-            self._client.updates.inc()
-            self._note(change)
-        if not self.synced:
-            return
-        if self._config:
-            self._intake.take(self._config)
-            self._config = None
-        else:
-            self._intake.retry()
-        await self._converge()
-
-    def _note(self, change: Change) -> None:
-        match change:
-            case ServiceChanged(key, service):
-                self._dirty.add(key)
-                if service and is_ours(service, self._lb_class):
-                    self._services[key] = service
-                else:
-                    self._services.pop(key, None)
-            case EndpointsChanged(key, endpoints):
-                self._dirty.add(key)
-                self._endpoints[key] = endpoints or ()
-            case NodeChanged(name, node):
-                self._dirty.update(self._services)
-                if node is None:
-                    self._nodes.pop(name, None)
-                else:
-                    self._nodes[name] = node
-            case ConfigChanged():
-                self._config = change
-            case Synced():
-                self.synced = True
-                self._dirty.update(self._services)
+        """Take in one batch of changes, or that members have changed, and announce what follows from it."""
+        since_s = asyncio.get_running_loop().time()
+        async with self._turn:
+            for change in changes:
+                self._client.updates.inc()
+                self._seen.note(change)
+            if not self._seen.synced:
+                return
+            if self._seen.config:
+                self._intake.take(self._seen.config)
+                self._seen.config = None
+            else:
+                self._intake.retry()
+            await self._converge(since_s)
 
     def _configure(self, config: Config) -> None:
         pools = AddressBook(PoolSpace(pool) for pool in config.pools)
-        if self._pools and (losing := losing_pool(self._services.values(), self._pools, pools)):
+        if self._pools and (losing := losing_pool(self._seen.services.values(), self._pools, pools)):
             named = ", ".join(f"{key} has {quoted(addresses)}" for key, addresses in sorted(losing.items()))
             raise PoolsConflict(f"no pool of the new configuration contains what these Services have: {named}")
         self._pools = pools
-        self._dirty.update(self._services)
+        self._seen.dirty.update(self._seen.services)
 
-    def _alive(self) -> frozenset[str]:
-        if self._members:
-            return self._members
-        if not self._nodes:
-            return frozenset((self._node,))
-        return frozenset(name for name, node in self._nodes.items() if node.ready)
-
-    async def _converge(self) -> None:
+    async def _converge(self, since_s: float) -> None:
         """Announce and withdraw what the changes so far ask for, then say so."""
         if self._pools is None:
             return
-        alive = self._alive()
-        pools = self._pools
-        gained = [key for key in sorted(self._dirty) if self._converge_one(key, alive, pools)]
-        self._dirty.clear()
-        await self._network.announce(self.addresses)
+        dirty, self._seen.dirty = self._seen.dirty, set()
+        decisions = {key: announceable(self._seen.services.get(key), self._pools) for key in dirty}
+        for key, decision in decisions.items():
+            self._hand_over(key, decision)
+        speakers = self._membership.speakers(self._seen.nodes, self._seen.pods.values())
+        for each in self._protocols.values():
+            for key in each.settle(speakers, since_s) - decisions.keys():
+                decisions[key] = announceable(self._seen.services.get(key), self._pools)
+        gained = [key for key in sorted(decisions) if self._converge_one(key, decisions[key])]
+        for protocol, each in self._protocols.items():
+            mine = {key: one.addresses for key, one in self._announced.items() if one.protocol is protocol}
+            await each.announce(mine)
         for key in gained:
-            await self._tell(key)
+            await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
 
-    def _converge_one(self, key: ObjectKey, alive: frozenset[str], pools: AddressBook) -> bool:
+    def _hand_over(self, key: ObjectKey, decision: Announceable | Withheld) -> None:
+        """Let each protocol know of a Service that is for it, and no other."""
+        for protocol, each in self._protocols.items():
+            if isinstance(decision, Announceable) and _protocol(decision) is protocol:
+                each.put(self._seen.services[key], decision, self._seen.endpoints.get(key))
+            else:
+                each.drop(key)
+
+    def _converge_one(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
         """Bring one Service's announcement up to date. Tells whether it is announced anew."""
-        service = self._services.get(key)
-        decision = announceable(service, pools)
-        if service is None or isinstance(decision, Withheld):
-            self._withdraw(key, decision.reason if isinstance(decision, Withheld) else "serviceDeleted")
+        if isinstance(decision, Withheld):
+            self._withdraw(key, decision.reason)
             return False
         coming = _Announced(_protocol(decision), decision.addresses)
         if before := self._announced.get(key):
@@ -182,7 +149,8 @@ class Speaker:
                 self._withdraw(key, "protocolChanged")
             elif set(before.addresses) != set(coming.addresses):
                 self._withdraw(key, "loadBalancerIPChanged")
-        if reason := self._reason_against(service, decision, alive):
+        announcing = self._protocols.get(coming.protocol)
+        if reason := announcing.reason_against(key) if announcing else "protocolNotAvailable":
             self._withdraw(key, reason)
             return False
         if key in self._announced:
@@ -203,15 +171,6 @@ class Speaker:
             protocol=coming.protocol,
         )
 
-    def _reason_against(self, service: Service, decision: Announceable, alive: frozenset[str]) -> str:
-        if _protocol(decision) is not PoolProtocol.LAYER2:
-            return "protocolNotAvailable"
-        endpoints = self._endpoints.get(service.key)
-        owner = layer2.owner(
-            service, decision, endpoints, alive, self._nodes, ignore_exclude_label=self._ignore_exclude_label
-        )
-        return "" if owner == self._node else "notOwner"
-
     def _withdraw(self, key: ObjectKey, reason: str) -> None:
         announced = self._announced.pop(key, None)
         if announced is None:
@@ -227,22 +186,14 @@ class Speaker:
             reason=reason,
         )
 
-    async def _tell_conflicts(self) -> None:
-        """Warn the users of each Service whose address another host claims; the log has it already."""
-        async for conflict in self._network.conflicts():
-            for key, announced in sorted(self._announced.items()):
-                if conflict.address in announced.addresses:
-                    text = (
-                        f"another host claims {conflict.address}: {conflict.mac} on {conflict.interface}; take the "
-                        "address off that host, or out of the pool"
-                    )
-                    await self._emit(key, Severity.WARNING, "addressConflict", text)
-
-    async def _tell(self, key: ObjectKey) -> None:
-        await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
+    async def _warn(self, address: IPAddress, reason: str, message: str) -> None:
+        """Warn the users of each Service whose address it is."""
+        for key, announced in sorted(self._announced.items()):
+            if address in announced.addresses:
+                await self._emit(key, Severity.WARNING, reason, message)
 
     async def _emit(self, key: ObjectKey, severity: Severity, reason: str, message: str) -> None:
-        uid = self._services[key].uid
+        uid = self._seen.services[key].uid
         event = Event("Service", key, severity, reason, message, component="metallb-speaker", uid=uid)
         try:
             await self._cluster.emit(event)
@@ -250,6 +201,6 @@ class Speaker:
             _log.warning("failed to emit an event", reason=reason, error=str(error))
 
 
-def _protocol(announced: Announceable) -> PoolProtocol:
+def _protocol(announced: Announceable) -> Protocol:
     """Tell how a Service is announced; a legacy pool has exactly one protocol."""
     return announced.pool.protocols[0]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.announcer import Announcer
-from metalpy.observe.metrics import Layer2Metrics, SpeakerMetrics
+from metalpy.membership.sources import ClusterMembers, StaticMembers
+from metalpy.observe.metrics import FailoverMetrics, Layer2Metrics, SpeakerMetrics
 
 if TYPE_CHECKING:
     from metalpy.daemon.programs import Observed
@@ -18,11 +20,11 @@ LINGER_S = 5.0
 
 async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen: Observed) -> None:
     """Announce until cancelled."""
-    metrics, layer2 = SpeakerMetrics(seen.registry, speaker.node), Layer2Metrics(seen.registry)
+    counters = Layer2Metrics(seen.registry)
 
     async def count() -> None:
         counts = await network.counts()
-        layer2.show(
+        counters.show(
             {
                 str(address): (each.requests_received, each.responses_sent, each.gratuitous_sent)
                 for address, each in counts.items()
@@ -31,19 +33,21 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
 
     async with Announcer(speaker.interfaces) as network, settings.open(for_speaker=True) as cluster:
         seen.page.asks(count)
+        layer2 = Layer2Announcing(
+            network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)
+        )
         daemon = Speaker(
             cluster,
-            network,
+            (layer2,),
+            StaticMembers(speaker.members) if speaker.members else ClusterMembers(speaker.node),
             node=speaker.node,
-            members=speaker.members,
             client=seen.client,
-            metrics=metrics,
+            metrics=SpeakerMetrics(seen.registry, speaker.node),
             lb_class=settings.lb_class,
-            ignore_exclude_label=speaker.ignore_exclude_label,
         )
         seen.readiness.waits_for("speaker: caches synced", lambda: daemon.synced)
         try:
             await daemon.run()
         finally:
             # A speaker that is being replaced must not leave a gap: its successor ends this, or another owner.
-            await network.retire(daemon.addresses, LINGER_S)
+            await network.retire(layer2.addresses, LINGER_S)

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 
 if TYPE_CHECKING:
@@ -129,6 +137,23 @@ class SpeakerMetrics:
     def withdrawn(self, service: str, protocol: str, ip: str) -> None:
         """Note that it does not any more."""
         self._announced.remove(service, protocol, self._node, ip)
+
+
+class FailoverMetrics:
+    """How addresses came to this node from others: metalpy's own, hence by its own name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "metalpy_layer2_failover_seconds",
+            "Time from when this speaker saw why an address of another node is its own now, until it answered for it.",
+            ["cause"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+            registry=registry,
+        )
+
+    def took(self, cause: str, seconds: float) -> None:
+        """Note one Service that came here."""
+        self._seconds.labels(cause).observe(seconds)
 
 
 class Layer2Metrics:

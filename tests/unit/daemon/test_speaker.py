@@ -10,11 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from metalpy.announcement.candidates import Rules
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
+from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.conflicts import Conflict
+from metalpy.membership.sources import ClusterMembers, StaticMembers
 from metalpy.model import Endpoint, Node, parse_address
-from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
+from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 POOL = pool("p", "192.168.1.0/24")
 OWNED_BY_3, OWNED_BY_1 = "192.168.1.240", "192.168.1.241"
 NODES = ("node1", "node2", "node3")
+PLAIN = Rules()
 
 
 class FakeNetwork:
@@ -46,10 +50,17 @@ class FakeNetwork:
 
 
 class Setup:
-    def __init__(self, node: str = "node3", members: tuple[str, ...] = NODES) -> None:
+    def __init__(self, node: str = "node3", members: tuple[str, ...] = NODES, rules: Rules = PLAIN) -> None:
         self.cluster, self.network, self.registry = FakeCluster(), FakeNetwork(), CollectorRegistry()
-        client, metrics = ClientMetrics(self.registry), SpeakerMetrics(self.registry, node)
-        self.speaker = Speaker(self.cluster, self.network, node=node, members=members, client=client, metrics=metrics)
+        layer2 = Layer2Announcing(self.network, node=node, rules=rules, metrics=FailoverMetrics(self.registry))
+        self.speaker = Speaker(
+            self.cluster,
+            (layer2,),
+            StaticMembers(members) if members else ClusterMembers(node),
+            node=node,
+            client=ClientMetrics(self.registry),
+            metrics=SpeakerMetrics(self.registry, node),
+        )
         self.take = self.speaker.take
 
 

@@ -1,0 +1,208 @@
+"""Layer 2: the owners of all addresses at once, kept up to date as Services, pods and nodes change.
+
+Owned is an address, not a Service: Services whose first address is the same, and whose rosters are, have the same
+owner by construction. What they say about it is put together so that every speaker understands the same, in
+whatever order it heard of them: the oldest Service that prefers a node is heard, and the address is as old as the
+oldest. A Service without a usable endpoint is not announced, but its address keeps its place: somebody else's
+failing pods are no reason for an address to move.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from metalpy.announcement.candidates import Rosters, Rules
+from metalpy.announcement.causes import Cause, Standing, cause
+from metalpy.announcement.layer2 import ElectionOrder, elected, has_usable
+from metalpy.announcement.speakers import Speakers
+from metalpy.announcement.spread import Bid, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metalpy.announcement.announceable import Announceable
+    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+
+_NOBODY = Standing()
+
+
+class _Claim(NamedTuple):
+    """What one Service says about its address."""
+
+    service: Service
+    announced: Announceable
+    endpoints: tuple[Endpoint, ...]
+
+
+class _Lot(NamedTuple):
+    """What is owned: an address, among the nodes of a roster."""
+
+    address: IPAddress
+    roster: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Holding:
+    """One lot: the Services that it is for, and how it stands with it."""
+
+    keys: set[ObjectKey]
+    order: ElectionOrder
+    standing: Standing = _NOBODY
+
+
+class Owners:
+    """Owners by the rules of `rules`. Changes take effect with `settle`."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._speakers = Speakers(frozenset(), {})
+        self._rosters = Rosters(self._speakers, rules)
+        self._present: dict[frozenset[str], frozenset[str]] = {}
+        self._claims: dict[ObjectKey, _Claim] = {}
+        self._lots: dict[ObjectKey, _Lot] = {}
+        self._holdings: dict[_Lot, _Holding] = {}
+        self._by_roster: defaultdict[frozenset[str], set[_Lot]] = defaultdict(set)
+        self._changed: set[ObjectKey] = set()
+        self._unsettled: set[_Lot] = set()
+        self._causes: dict[ObjectKey, tuple[str, Cause]] = {}
+
+    def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
+        """Take in how a Service is now."""
+        claim = _Claim(service, announced, tuple(endpoints or ()))
+        if self._claims.get(service.key) != claim:
+            self._claims[service.key] = claim
+            self._changed.add(service.key)
+
+    def drop(self, key: ObjectKey) -> None:
+        """Take in that a Service is gone, or no longer for this protocol."""
+        if self._claims.pop(key, None):
+            self._changed.add(key)
+
+    def see(self, speakers: Speakers) -> None:
+        """Take in which nodes there are, and which are alive."""
+        if speakers == self._speakers:
+            return
+        if _lasting(speakers) != _lasting(self._speakers):
+            self._changed.update(self._claims)
+        self._speakers = speakers
+        self._rosters = Rosters(speakers, self._rules)
+        before, self._present = self._present, {}
+        for roster, lots in self._by_roster.items():
+            if self._present_of(roster) != before.get(roster):
+                self._unsettled |= lots
+
+    def owner(self, key: ObjectKey) -> str | None:
+        """Name the node that answers for a Service; None if none may, or it has no usable endpoint."""
+        claim, lot = self._claims.get(key), self._lots.get(key)
+        if claim is None or lot is None or not has_usable(claim.endpoints):
+            return None
+        return self._holdings[lot].standing.owner
+
+    def gained(self, key: ObjectKey) -> tuple[str, Cause] | None:
+        """Tell which node owned a Service's address before the last `settle`, and why it does not any more.
+
+        None if its owner is the same, or it had none.
+        """
+        return self._causes.get(key)
+
+    def settle(self) -> set[ObjectKey]:
+        """Put what changed in force. Returns the Services that have changed, or whose owner has."""
+        self._causes.clear()
+        touched, self._changed = self._changed, set()
+        before = {key: (lot.address, self._holdings[lot].standing) for key in touched if (lot := self._lots.get(key))}
+        for key in touched:
+            self._place(key)
+        moved: set[ObjectKey] = set()
+        for lot, standing in self._standings():
+            holding = self._holdings[lot]
+            if standing.owner != holding.standing.owner:
+                moved |= holding.keys
+                before |= {key: (lot.address, holding.standing) for key in holding.keys if key not in before}
+            holding.standing = standing
+        for key, (address, standing) in before.items():
+            self._note_cause(key, address, standing)
+        self._unsettled.clear()
+        return moved | touched
+
+    def _place(self, key: ObjectKey) -> None:
+        """Move a Service to the lot that it belongs to now."""
+        claim, before = self._claims.get(key), self._lots.get(key)
+        after = _Lot(claim.announced.addresses[0], self._rosters.roster(*claim)) if claim else None
+        if before and before != after:
+            self._leave(key, before)
+        if after:
+            self._lots[key] = after
+            if after not in self._holdings:
+                self._holdings[after] = _Holding(set(), ElectionOrder(after.roster, after.address))
+                self._by_roster[after.roster].add(after)
+            self._holdings[after].keys.add(key)
+            self._unsettled.add(after)
+
+    def _leave(self, key: ObjectKey, lot: _Lot) -> None:
+        del self._lots[key]
+        holding = self._holdings[lot]
+        holding.keys.discard(key)
+        if holding.keys:
+            self._unsettled.add(lot)
+            return
+        del self._holdings[lot]
+        lots = self._by_roster[lot.roster]
+        lots.discard(lot)
+        self._unsettled.discard(lot)
+        if self._rules.spread:
+            self._unsettled |= lots
+        if not lots:
+            del self._by_roster[lot.roster]
+            self._present.pop(lot.roster, None)
+
+    def _standings(self) -> Iterable[tuple[_Lot, Standing]]:
+        """Decide anew how it stands with what is unsettled."""
+        if self._rules.spread:
+            for roster in {lot.roster for lot in self._unsettled}:
+                yield from self._spread(roster)
+            return
+        for lot in self._unsettled:
+            bid, present = self._bid(lot), self._present_of(lot.roster)
+            yield lot, Standing(elected(bid.order, present, bid.preferred), present, bid.preferred)
+
+    def _spread(self, roster: frozenset[str]) -> Iterable[tuple[_Lot, Standing]]:
+        lots, present = self._by_roster[roster], self._present_of(roster)
+        bids = {lot: self._bid(lot) for lot in lots}
+        owners = spread(bids.values(), roster, present)
+        for lot, bid in bids.items():
+            yield lot, Standing(owners.get(lot.address), present, bid.preferred)
+
+    def _bid(self, lot: _Lot) -> Bid:
+        holding = self._holdings[lot]
+        if len(holding.keys) == 1:
+            (key,) = holding.keys
+            service = self._claims[key].service
+            return Bid(lot.address, holding.order, service.created, service.preferred_node)
+        by_age = sorted((self._claims[key].service for key in holding.keys), key=lambda one: (one.created, one.key))
+        preferred = next((one.preferred_node for one in by_age if one.preferred_node), "")
+        return Bid(lot.address, holding.order, by_age[0].created, preferred)
+
+    def _present_of(self, roster: frozenset[str]) -> frozenset[str]:
+        found = self._present.get(roster)
+        if found is None:
+            found = self._present[roster] = self._rosters.present(roster)
+        return found
+
+    def _note_cause(self, key: ObjectKey, address: IPAddress, before: Standing) -> None:
+        lot = self._lots.get(key)
+        if lot is None or lot.address != address or before.owner is None:
+            return
+        after = self._holdings[lot].standing
+        if after.owner is None or after.owner == before.owner:
+            return
+        claim = self._claims[key]
+        obstacle = self._rosters.obstacle(before.owner, claim.service, claim.announced, lot.roster)
+        self._causes[key] = before.owner, cause(before, after, obstacle)
+
+
+def _lasting(speakers: Speakers) -> dict[str, object]:
+    """Give what rosters follow from."""
+    nodes = speakers.nodes
+    return {name: (node.labels, node.subnets) if (node := nodes.get(name)) else None for name in speakers.names}

@@ -1,0 +1,53 @@
+"""What the speaker asks of each protocol by which it can announce."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from metalpy.announcement.announceable import Announceable
+    from metalpy.announcement.speakers import Speakers
+    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.model import Protocol as PoolProtocol
+
+Warn = Callable[["IPAddress", str, str], Awaitable[None]]
+"""Warns the users of whatever Services have an address: address, reason of the Event, message."""
+
+
+class Announcing(Protocol):
+    """One protocol. The speaker has made sure that a Service has addresses of a pool of it, before it asks."""
+
+    @property
+    def protocol(self) -> PoolProtocol:
+        """Which one."""
+        ...
+
+    def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
+        """Take in a Service that is to be announced by this protocol, from some node."""
+        ...
+
+    def drop(self, key: ObjectKey) -> None:
+        """Take in that a Service is not, or no longer. It may never have been."""
+        ...
+
+    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+        """Decide, after a batch of changes. Returns the Services of which `reason_against` may be another.
+
+        `since_s` is when the changes were seen, on the event loop's clock.
+        """
+        ...
+
+    def reason_against(self, key: ObjectKey) -> str:
+        """Tell why this node does not announce a Service, in the reference's words; empty if it does."""
+        ...
+
+    async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
+        """Announce exactly this from now on; returns when it is in force."""
+        ...
+
+    async def run(self, warn: Warn) -> None:
+        """Do what there is to do beside, until cancelled."""
+        ...

@@ -1,0 +1,104 @@
+"""Announcing by layer 2: asks the election, tells the LAN, and says how an address came here from another node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from metalpy.announcement.owners import Owners
+from metalpy.model import Protocol as PoolProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from metalpy.announcement.announceable import Announceable
+    from metalpy.announcement.candidates import Rules
+    from metalpy.announcement.causes import Cause
+    from metalpy.announcement.speakers import Speakers
+    from metalpy.daemon.announcing import Warn
+    from metalpy.layer2.conflicts import Conflict
+    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.observe.metrics import FailoverMetrics
+
+_log = structlog.get_logger()
+
+
+class Network(Protocol):
+    """What answers on the LAN for a set of addresses."""
+
+    async def announce(self, addresses: frozenset[IPAddress]) -> None:
+        """Answer for exactly these addresses from now on."""
+        ...
+
+    def conflicts(self) -> AsyncIterator[Conflict]:
+        """Yield what other hosts claim of the addresses that are announced here."""
+        ...
+
+
+class Layer2Announcing:
+    """Layer 2 on one node."""
+
+    protocol = PoolProtocol.LAYER2
+
+    def __init__(self, network: Network, *, node: str, rules: Rules, metrics: FailoverMetrics) -> None:
+        self._network = network
+        self._node = node
+        self._owners = Owners(rules)
+        self._metrics = metrics
+        self._taken: list[tuple[ObjectKey, str, Cause, float]] = []
+        """Services that came here from another node, until the network knows."""
+        self.addresses: frozenset[IPAddress] = frozenset()
+        """What this node answers for."""
+
+    def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
+        """Take in a Service that some node is to answer for."""
+        self._owners.put(service, announced, endpoints)
+
+    def drop(self, key: ObjectKey) -> None:
+        """Take in that none is."""
+        self._owners.drop(key)
+
+    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+        """Elect."""
+        self._owners.see(speakers)
+        changed = self._owners.settle()
+        for key in sorted(changed):
+            gained = self._owners.gained(key)
+            if gained and self._owners.owner(key) == self._node:
+                self._taken.append((key, *gained, since_s))
+        return changed
+
+    def reason_against(self, key: ObjectKey) -> str:
+        """Give the reference's one reason where another node, or none, is the owner."""
+        return "" if self._owners.owner(key) == self._node else "notOwner"
+
+    async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
+        """Answer for these on the LAN, and tell what came from another node and how long that took."""
+        self.addresses = frozenset(address for addresses in announcements.values() for address in addresses)
+        await self._network.announce(self.addresses)
+        now_s = asyncio.get_running_loop().time()
+        taken, self._taken = self._taken, []
+        for key, former, cause, since_s in taken:
+            self._metrics.took(cause, now_s - since_s)
+            _log.info(
+                "answering for what another node answered for",
+                event_name="failover",
+                op="failover",
+                service=str(key),
+                ips=[str(address) for address in announcements.get(key, ())],
+                node=self._node,
+                former=former,
+                cause=cause,
+                seconds=round(now_s - since_s, 6),
+            )
+
+    async def run(self, warn: Warn) -> None:
+        """Warn of each address that another host claims; the log has it already."""
+        async for conflict in self._network.conflicts():
+            text = (
+                f"another host claims {conflict.address}: {conflict.mac} on {conflict.interface}; take the "
+                "address off that host, or out of the pool"
+            )
+            await warn(conflict.address, "addressConflict", text)
