@@ -16,12 +16,13 @@ from metalpy.cluster.objects import (
     key_from,
     node_from,
     service_from,
+    speaker_pod_from,
     status_from,
     status_managers,
     status_to,
 )
 from metalpy.errors import ManifestError
-from metalpy.model import Endpoint, Ingress, Node, ObjectKey, Service, ServicePort
+from metalpy.model import Endpoint, Ingress, Node, ObjectKey, Service, ServicePort, SpeakerPod
 from tests.unit.cluster.dumps import ENDPOINTS, NODE, SERVICE_DUMP, SLICE_DUMP
 
 
@@ -272,3 +273,37 @@ def test_managers_of_a_status_are_those_who_own_its_addresses() -> None:
 
     assert status_managers(service) == ("rival",)
     assert status_managers({"metadata": {}}) == ()
+
+
+def test_node_and_service_are_read_with_metalpys_own_annotations() -> None:
+    node = node_from({"metadata": {"name": "n", "annotations": {"metalpy.io/subnets": "10.0.0.0/24"}}})
+    service = service_from({"metadata": {"name": "s", "annotations": {"metalpy.io/preferred-node": "n"}}})
+
+    assert node.subnets == "10.0.0.0/24"
+    assert service.preferred_node == "n"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "ready"),
+    [
+        pytest.param({}, {"conditions": [{"type": "Ready", "status": "True"}]}, True, id="ready"),
+        pytest.param({}, {"conditions": [{"type": "Ready", "status": "False"}]}, False, id="not-ready"),
+        pytest.param({}, {}, False, id="just-made"),
+        pytest.param(
+            {"deletionTimestamp": "2026-11-21T00:00:00Z"},
+            {"conditions": [{"type": "Ready", "status": "True"}]},
+            False,
+            id="being-deleted",
+        ),
+    ],
+)
+def test_speakers_pod_is_read_with_its_node_and_readiness(
+    metadata: dict[str, Any], status: dict[str, Any], ready: bool
+) -> None:
+    pod = {
+        "metadata": {"name": "speaker-x7", "namespace": "m", **metadata},
+        "spec": {"nodeName": "n"},
+        "status": status,
+    }
+
+    assert speaker_pod_from(pod) == SpeakerPod("n", ready)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,12 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
-from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
+from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, SpeakerPodChanged, Synced
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.conflicts import Conflict
 from metalpy.membership.sources import ClusterMembers, StaticMembers
-from metalpy.model import Endpoint, Node, parse_address
+from metalpy.model import Endpoint, Node, ObjectKey, SpeakerPod, parse_address
 from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
@@ -194,3 +195,74 @@ async def test_claim_of_another_host_is_told_on_the_service_that_has_the_address
 
     assert setup.cluster.reasons(a.key) == ["nodeAssigned", "addressConflict"]
     assert "0a:00:00:00:00:99 on eth0" in setup.cluster.events[-1].message
+
+
+async def test_failover_is_counted_and_logged_once_with_its_cause_when_the_network_knows() -> None:
+    setup = Setup("node1", members=())
+    a = service("a", OWNED_BY_3)
+    nodes = [NodeChanged(name, Node(name)) for name in NODES]
+    await setup.take([pools(POOL), *nodes, *with_endpoints(a), Synced()])
+    with capture_logs() as logs:
+        await setup.take([NodeChanged("node3", Node("node3", ready=False))])
+        await setup.take([pools(POOL), *changed(a)])
+
+    (line,) = (line for line in logs if line.get("event_name") == "failover")
+    assert (line["service"], line["former"], line["cause"]) == ("default/a", "node3", "nodeNotReady")
+    assert line["ips"] == [OWNED_BY_3]
+    count = "metalpy_layer2_failover_seconds_count"
+    assert setup.registry.get_sample_value(count, {"cause": "nodeNotReady"}) == 1
+    seconds = setup.registry.get_sample_value("metalpy_layer2_failover_seconds_sum", {"cause": "nodeNotReady"})
+    assert seconds is not None
+    assert line["seconds"] == pytest.approx(seconds, abs=1e-6)
+
+
+async def test_first_announcement_is_no_failover() -> None:
+    setup = Setup()
+    with capture_logs() as logs:
+        await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+
+    assert not [line for line in logs if line.get("event_name") == "failover"]
+
+
+async def test_node_whose_speaker_is_not_ready_is_no_candidate() -> None:
+    setup = Setup("node1", members=())
+    nodes = [NodeChanged(name, Node(name)) for name in NODES]
+    speaking = [SpeakerPodChanged(ObjectKey("m", name), SpeakerPod(name)) for name in NODES]
+    await setup.take([pools(POOL), *nodes, *speaking, *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    assert setup.network.announced == set()
+
+    await setup.take([SpeakerPodChanged(ObjectKey("m", "node3"), SpeakerPod("node3", ready=False))])
+    assert setup.network.announced == {OWNED_BY_3}
+
+
+async def test_spread_and_preference_reach_the_network() -> None:
+    setup = Setup("node2", rules=Rules(spread=True))
+    services = [service(f"s{number}", f"192.168.1.{number}") for number in range(9)]
+    await setup.take([pools(POOL), *with_endpoints(*services), Synced()])
+    assert len(setup.network.announced) == 3
+
+    everything = [replace(one, preferred_node="node2") for one in services]
+    await setup.take(changed(*everything))
+    assert len(setup.network.announced) == 9
+    assert [setup.cluster.reasons(one.key) for one in services] == [["nodeAssigned"]] * 9
+
+
+async def test_node_is_told_again_that_it_answers_each_time_the_address_comes_back(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([pools(POOL), *with_endpoints(a), Synced()])
+    await setup.take([EndpointsChanged(a.key, None)])
+    await setup.take(with_endpoints(a))
+
+    assert setup.cluster.reasons(a.key) == ["nodeAssigned", "nodeAssigned"]
+
+
+async def test_list_of_subnets_that_cannot_be_read_is_told_once(setup: Setup) -> None:
+    with capture_logs() as logs:
+        for ready in (True, False, True):
+            await setup.take([NodeChanged("node1", Node("node1", ready=ready, subnets="10.0.0.0/24;"))])
+
+    (line,) = logs
+    assert (line["node"], line["error"]) == (
+        "node1",
+        "'10.0.0.0/24;' is no subnet: want CIDRs with commas between, as 192.168.1.0/24",
+    )
