@@ -49,6 +49,7 @@ class _Holding:
 
     keys: set[ObjectKey]
     order: ElectionOrder
+    bid: Bid
     standing: Standing = _NOBODY
 
 
@@ -66,6 +67,8 @@ class Owners:
         self._by_roster: defaultdict[frozenset[str], set[_Lot]] = defaultdict(set)
         self._changed: set[ObjectKey] = set()
         self._unsettled: set[_Lot] = set()
+        self._uneven: set[frozenset[str]] = set()
+        """Rosters of which all lots are to be decided anew."""
         self._causes: dict[ObjectKey, tuple[str, Cause]] = {}
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
@@ -89,9 +92,9 @@ class Owners:
         self._speakers = speakers
         self._rosters = Rosters(speakers, self._rules)
         before, self._present = self._present, {}
-        for roster, lots in self._by_roster.items():
+        for roster in self._by_roster:
             if self._present_of(roster) != before.get(roster):
-                self._unsettled |= lots
+                self._uneven.add(roster)
 
     def owner(self, key: ObjectKey) -> str | None:
         """Name the node that answers for a Service; None if none may, or it has no usable endpoint."""
@@ -124,6 +127,7 @@ class Owners:
         for key, (address, standing) in before.items():
             self._note_cause(key, address, standing)
         self._unsettled.clear()
+        self._uneven.clear()
         return moved | touched
 
     def _place(self, key: ObjectKey) -> None:
@@ -132,57 +136,63 @@ class Owners:
         after = _Lot(claim.announced.addresses[0], self._rosters.roster(*claim)) if claim else None
         if before and before != after:
             self._leave(key, before)
-        if after:
-            self._lots[key] = after
-            if after not in self._holdings:
-                self._holdings[after] = _Holding(set(), ElectionOrder(after.roster, after.address))
-                self._by_roster[after.roster].add(after)
-            self._holdings[after].keys.add(key)
-            self._unsettled.add(after)
+        if after is None:
+            return
+        self._lots[key] = after
+        holding = self._holdings.get(after)
+        if holding is None:
+            order = ElectionOrder(after.roster, after.address)
+            holding = self._holdings[after] = _Holding(set(), order, Bid(after.address, order))
+            self._by_roster[after.roster].add(after)
+            self._unsettle(after)
+        holding.keys.add(key)
+        self._bid(after, holding)
 
     def _leave(self, key: ObjectKey, lot: _Lot) -> None:
         del self._lots[key]
         holding = self._holdings[lot]
         holding.keys.discard(key)
         if holding.keys:
-            self._unsettled.add(lot)
+            self._bid(lot, holding)
             return
         del self._holdings[lot]
         lots = self._by_roster[lot.roster]
         lots.discard(lot)
-        self._unsettled.discard(lot)
-        if self._rules.spread:
-            self._unsettled |= lots
+        self._unsettle(lot)
         if not lots:
             del self._by_roster[lot.roster]
             self._present.pop(lot.roster, None)
 
+    def _unsettle(self, lot: _Lot) -> None:
+        """Have a lot decided anew, and what else of its roster depends on it."""
+        if self._rules.spread:
+            self._uneven.add(lot.roster)
+        else:
+            self._unsettled.add(lot)
+
+    def _bid(self, lot: _Lot, holding: _Holding) -> None:
+        """Put together what a lot's Services say about it."""
+        services = [self._claims[key].service for key in holding.keys if key in self._claims]
+        services.sort(key=lambda one: (one.created, one.key))
+        preferred = next((one.preferred_node for one in services if one.preferred_node), "")
+        bid = Bid(lot.address, holding.order, services[0].created if services else "", preferred)
+        if bid != holding.bid:
+            holding.bid = bid
+            self._unsettle(lot)
+
     def _standings(self) -> Iterable[tuple[_Lot, Standing]]:
         """Decide anew how it stands with what is unsettled."""
-        if self._rules.spread:
-            for roster in {lot.roster for lot in self._unsettled}:
-                yield from self._spread(roster)
-            return
-        for lot in self._unsettled:
-            bid, present = self._bid(lot), self._present_of(lot.roster)
+        for roster in self._uneven & self._by_roster.keys():
+            lots, present = self._by_roster[roster], self._present_of(roster)
+            if self._rules.spread:
+                owners = spread([self._holdings[lot].bid for lot in lots], roster, present)
+                for lot in lots:
+                    yield lot, Standing(owners.get(lot.address), present, self._holdings[lot].bid.preferred)
+            else:
+                self._unsettled.update(lots)
+        for lot in self._unsettled & self._holdings.keys():
+            bid, present = self._holdings[lot].bid, self._present_of(lot.roster)
             yield lot, Standing(elected(bid.order, present, bid.preferred), present, bid.preferred)
-
-    def _spread(self, roster: frozenset[str]) -> Iterable[tuple[_Lot, Standing]]:
-        lots, present = self._by_roster[roster], self._present_of(roster)
-        bids = {lot: self._bid(lot) for lot in lots}
-        owners = spread(bids.values(), roster, present)
-        for lot, bid in bids.items():
-            yield lot, Standing(owners.get(lot.address), present, bid.preferred)
-
-    def _bid(self, lot: _Lot) -> Bid:
-        holding = self._holdings[lot]
-        if len(holding.keys) == 1:
-            (key,) = holding.keys
-            service = self._claims[key].service
-            return Bid(lot.address, holding.order, service.created, service.preferred_node)
-        by_age = sorted((self._claims[key].service for key in holding.keys), key=lambda one: (one.created, one.key))
-        preferred = next((one.preferred_node for one in by_age if one.preferred_node), "")
-        return Bid(lot.address, holding.order, by_age[0].created, preferred)
 
     def _present_of(self, roster: frozenset[str]) -> frozenset[str]:
         found = self._present.get(roster)

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from metalpy.announcement.candidates import Rules
 from metalpy.cli import _two_dashes, options
 from metalpy.cli.options import (
     cluster_options,
@@ -138,3 +139,11 @@ def test_daemons_on_manifests_import_no_kubernetes_client() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
+
+
+def test_layer_2_rules_are_off_unless_asked_for() -> None:
+    plain = parsed("--manifests", "m", "--node-name", "n")
+    chosen = parsed("--manifests", "m", "--node-name", "n", "--layer2-spread", "--layer2-subnet-aware=true")
+
+    assert speaker_settings(plain).layer2 == Rules()
+    assert speaker_settings(chosen).layer2 == Rules(spread=True, subnet_aware=True)
