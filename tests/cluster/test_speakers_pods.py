@@ -64,9 +64,7 @@ async def test_readiness_of_speakers_pods_is_followed(site: Site) -> None:
 
 
 async def test_speaker_that_may_not_watch_pods_says_so_and_sees_the_rest(site: Site) -> None:
-    role = next(
-        each for each in deployed("rbac.yaml") if (each["kind"], each["metadata"]["name"]) == ("Role", "pod-lister")
-    )
+    roles = {each["metadata"]["name"]: each for each in deployed("rbac.yaml") if each["kind"] == "Role"}
     site.api.apply({**roles["pod-lister"], "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]})
     site.api.admin.create("/api/v1/nodes", {"metadata": {"name": "node1"}})
     kubeconfig = site.api.service_account_kubeconfig(NAMESPACE, "speaker")
