@@ -114,6 +114,9 @@ class Speaker:
     async def _converge(self, since_s: float) -> None:
         """Announce and withdraw what the changes so far ask for, then say so."""
         if self._pools is None:
+            _log.debug(
+                "not processing, still waiting for config", event_name="noConfig", services=len(self._seen.dirty)
+            )
             return
         dirty, self._seen.dirty = self._seen.dirty, set()
         decisions = {key: announceable(self._seen.services.get(key), self._pools) for key in dirty}
@@ -123,7 +126,7 @@ class Speaker:
         for each in self._protocols.values():
             for key in each.settle(speakers, since_s) - decisions.keys():
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
-        gained = [key for key in sorted(decisions) if self._converge_one(key, decisions[key])]
+        gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
             mine = {key: one.addresses for key, one in self._announced.items() if one.protocol is protocol}
             await each.announce(mine)
@@ -137,6 +140,12 @@ class Speaker:
                 each.put(self._seen.services[key], decision, self._seen.endpoints.get(key))
             else:
                 each.drop(key)
+
+    def _look_at(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
+        _log.debug("start of service update", event_name="startUpdate", service=str(key))
+        gained = self._converge_one(key, decision)
+        _log.debug("end of service update", event_name="endUpdate", service=str(key))
+        return gained
 
     def _converge_one(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
         """Bring one Service's announcement up to date. Tells whether it is announced anew."""

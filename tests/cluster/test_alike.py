@@ -14,7 +14,7 @@ POOL = Pool("p", (AddressRange(()),), layer2=(L2Advertisement(),))
 SERVICE = Service(ObjectKey("default", "s"))
 ENDPOINTS = (Endpoint("10.254.0.1"),)
 LEAST = 200
-"""Pairs of a membership and an address."""
+"""Pairs of a membership and an address that had a choice."""
 
 
 def test_owner_is_the_node_that_real_0_11_speakers_elect_in_every_membership() -> None:
@@ -23,7 +23,7 @@ def test_owner_is_the_node_that_real_0_11_speakers_elect_in_every_membership() -
     assert done.returncode == 0, done.stderr
     elections = [json.loads(line) for line in done.stdout.splitlines()]
 
-    assert sum(len(election["owners"]) for election in elections) >= LEAST
+    assert sum(len(election["owners"]) for election in elections if len(election["members"]) > 1) >= LEAST
     for election in elections:
         members = frozenset(election["members"])
         ours = {

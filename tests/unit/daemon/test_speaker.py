@@ -266,3 +266,13 @@ async def test_list_of_subnets_that_cannot_be_read_is_told_once(setup: Setup) ->
         "node1",
         "'10.0.0.0/24;' is no subnet: want CIDRs with commas between, as 192.168.1.0/24",
     )
+
+
+async def test_each_look_at_a_service_is_logged_as_the_reference_does(setup: Setup) -> None:
+    with capture_logs() as logs:
+        await setup.take([*with_endpoints(service("a", OWNED_BY_3)), Synced()])
+        await setup.take([pools(POOL)])
+
+    told = [(line["event_name"], line["log_level"]) for line in logs if "Update" in line["event_name"]]
+    assert told == [("startUpdate", "debug"), ("endUpdate", "debug")]
+    assert logs[0]["event_name"] == "noConfig"
