@@ -175,6 +175,7 @@ class BGPAdvertisement:
     """Names of the peers that get the routes; None for all of them. A name that no peer has matches nothing."""
     service_selectors: tuple[LabelSelector, ...] = ()
     name: str = field(default="", compare=False)
+    """An entry of a legacy pool has none: of two entries for one length, the last listed counts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +326,7 @@ class Service:
     """A Service, as far as a load balancer reads it. Annotation values are texts, empty where absent."""
 
     key: ObjectKey
+    labels: Labels = ()
     uid: str = ""
     resource_version: str = ""
     created: str = ""

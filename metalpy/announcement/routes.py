@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from metalpy.model import BFDProfile, Community, Family, IPNetwork, LargeCommunity, Peer
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
-    from metalpy.model import BFDProfile, Community, IPNetwork, LargeCommunity, Peer
+RESERVED_ADMINISTRATOR = 4_200_000_000
+"""Of large communities: tells the router which peers may have a route, and never leaves the node (RFC 6996)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,9 @@ class Session:
     peer: Peer
     router_id: IPv4Address
     bfd: BFDProfile | None = None
+    """Every interval and the multiplier given; nothing in it that the router cannot do."""
+    families: tuple[Family, ...] = ()
+    """What it carries, IPv4 first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,28 @@ class RouteAttributes:
     large_communities: tuple[LargeCommunity, ...] = ()
     """Likewise."""
 
+    @property
+    def order(self) -> tuple[int, tuple[int, ...], tuple[LargeCommunity, ...]]:
+        """Give what attributes are sorted by."""
+        local_pref = -1 if self.local_pref is None else self.local_pref
+        return local_pref, tuple(community.value for community in self.communities), self.large_communities
+
+    def united(self, other: RouteAttributes) -> RouteAttributes:
+        """Merge two wishes for one route to one peer: the higher preference, all communities of both."""
+        preferences = [wish.local_pref for wish in (self, other) if wish.local_pref is not None]
+        return RouteAttributes(
+            max(preferences, default=None),
+            ascending((*self.communities, *other.communities)),
+            tuple(sorted({*self.large_communities, *other.large_communities})),
+        )
+
+
+Variants = tuple[tuple[RouteAttributes, frozenset[Peer]], ...]
+"""The attributes that a prefix is announced with and the peers that see them, ascending by attributes."""
+
+Routes = Mapping[IPNetwork, Variants]
+"""What one Service wants announced. No variants are empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -40,4 +69,18 @@ class Announcement:
     """
 
     prefix: IPNetwork
-    variants: tuple[tuple[RouteAttributes, frozenset[Peer]], ...] = ()
+    variants: Variants = ()
+
+
+def ascending(communities: tuple[Community, ...]) -> tuple[Community, ...]:
+    """Sort communities by value, each once."""
+    return tuple(sorted(set(communities), key=lambda community: community.value))
+
+
+def variants_of(wishes: Mapping[Peer, RouteAttributes]) -> Variants:
+    """Group peers by what they are to see."""
+    audiences: dict[RouteAttributes, list[Peer]] = {}
+    for peer, attributes in wishes.items():
+        audiences.setdefault(attributes, []).append(peer)
+    ordered = sorted(audiences, key=lambda attributes: attributes.order)
+    return tuple((attributes, frozenset(audiences[attributes])) for attributes in ordered)

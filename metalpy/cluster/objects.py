@@ -88,6 +88,7 @@ def service_from(obj: object) -> Service:
     traffic = spec.choice("externalTrafficPolicy", TRAFFIC_POLICIES, "Cluster")
     return Service(
         key=key,
+        labels=_labels(metadata, "labels"),
         uid=metadata.text("uid"),
         resource_version=metadata.text("resourceVersion"),
         created=metadata.text("creationTimestamp"),

@@ -80,6 +80,8 @@ class PeerReader:
             password=self._password(fields),
             bfd_profile=self._bfd_profile(fields),
             ebgp_multihop=self._decoder.flag(fields, "ebgp-multihop", default=False),
+            # There was no way to say it: MetalLB up to 0.12 offers both families on every session.
+            dual_stack=True,
         )
         if peer.ebgp_multihop and my_asn and my_asn == peer_asn:
             text = f"must not be set here: both sides are AS {my_asn}, which makes this iBGP; remove the line"

@@ -36,6 +36,7 @@ def test_dumped_service_gives_every_field_that_a_load_balancer_reads() -> None:
     extra = '{"ipMode":"VIP","ports":[{"port":80,"protocol":"TCP"}]}'
     assert service == Service(
         key=ObjectKey("shop", "nginx"),
+        labels=(("app", "nginx"),),
         uid="0b5c9a4e-7a3c-4b53-9c39-52d5ad01d2b1",
         resource_version="18204",
         created="2022-03-01T09:12:44Z",

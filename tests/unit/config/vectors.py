@@ -60,7 +60,7 @@ def bgp_pool(name: str, *entries: str, bgp: tuple[BGPAdvertisement, ...] = (BGPA
     return replace(pool(name, *entries), layer2=(), bgp=bgp)
 
 
-PEER = Peer(64600, 64601, IPv4Address("10.9.0.1"))
+PEER = Peer(64600, 64601, IPv4Address("10.9.0.1"), dual_stack=True)
 
 
 def peer(**fields: object) -> Peer:
