@@ -64,14 +64,15 @@ class RouteTable:
 
     def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> None:
         wanted = self._wanted.setdefault(prefix, {})
-        wanted[variants] = wanted.get(variants, 0) + change
-        if not wanted[variants]:
-            del wanted[variants]
+        count = wanted.pop(variants, 0) + change
+        if count:
+            wanted[variants] = count
 
     def _settle(self, prefix: IPNetwork) -> Announcement | None:
         """Bring what is announced of a prefix up to date; gives it if it is new."""
-        variants = _merged(self._wanted[prefix])
-        if not self._wanted[prefix]:
+        wanted = self._wanted[prefix]
+        variants = _merged(wanted)
+        if not wanted:
             del self._wanted[prefix]
         if variants == self._announced.get(prefix, ()):
             return None
