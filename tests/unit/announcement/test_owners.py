@@ -20,8 +20,8 @@ from metalpy.model import (
     AddressRange,
     Endpoint,
     L2Advertisement,
+    LabelSelector,
     Node,
-    NodeSelector,
     ObjectKey,
     Pool,
     Service,
@@ -212,7 +212,7 @@ def test_list_of_subnets_that_cannot_be_read_counts_as_none() -> None:
         subnets_of("192.168.1.0/24,zork")
 
 
-SELECTIVE = replace(POOL, layer2=(L2Advertisement((NodeSelector((("rack", "1"),)),)),))
+SELECTIVE = replace(POOL, layer2=(L2Advertisement((LabelSelector((("rack", "1"),)),)),))
 
 
 @pytest.mark.parametrize(
