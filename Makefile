@@ -18,7 +18,7 @@ KILLS ?= 100
 OUTAGES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-long check bench bench-quick fuzz clean
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-long check bench bench-quick fuzz wire clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-quick: lab ## The benchmarks, shortened
 
 fuzz: install ## Feed FUZZ_DOCUMENTS mutated configurations to the parser
 	FUZZ_DOCUMENTS=$(FUZZ_DOCUMENTS) $(BIN)/pytest tests/unit/config/test_mutations.py --timeout 3600
+
+wire: install ## Generate the stubs of gobgpd's API from metalpy/bgp/wire/gobgp4.proto
+	$(BIN)/python -m tests.lab.wire
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -6,6 +6,7 @@ MetalpyError
 ├── AllocationError    an address cannot be given to a Service; says why and what would help
 ├── PoolsConflict      new pools would take addresses away from Services that hold them
 ├── ClusterError       the cluster cannot be read or written just now
+├── RouterError        gobgpd is away, or refuses what it is asked; names the peer or the route
 └── CapabilityError    the operating system refuses what the daemon needs; names the capability
 """
 
@@ -68,6 +69,10 @@ class PoolsConflict(MetalpyError):  # noqa: N818 - a conflict is what it is
 
 class ClusterError(MetalpyError):
     """The cluster cannot be read or written just now; trying again later may succeed."""
+
+
+class RouterError(MetalpyError):
+    """The BGP router beside us is away or refuses what it is asked; the message names the peer or the route."""
 
 
 class CapabilityError(MetalpyError):

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs the Debian packages that the lab needs and that are missing. Says what it does; needs root only if
-# something is missing.
+# something is missing. `packages.sh bgp`: the routers of the BGP tests, unpacked into the lab's cache.
 set -eu
+
+[ "${1:-}" != bgp ] || exec "$(dirname "$0")/packages_bgp.sh"
 
 missing=
 need() { # need COMMAND PACKAGE

@@ -106,6 +106,7 @@ PARTS: Mapping[str, Part] = {
             cold="about 10 minutes",
         ),
         Part("etcd", "3.6.8", {"etcd": "server"}, cold="2 to 3 minutes"),
+        Part("gobgp", "4.8.0", {"gobgpd": "gobgpd", "gobgp": "gobgp"}, cold="2 to 3 minutes"),
         _metallb("0.11", "0.11.0", "about a minute"),
         _metallb("0.15", "0.15.2", "about 3 minutes"),
     )

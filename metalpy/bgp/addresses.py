@@ -1,0 +1,53 @@
+"""The addresses of this node, by netlink (`rtnetlink(7)`)."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from typing import TYPE_CHECKING
+
+from pyroute2 import AsyncIPRoute
+
+from metalpy.model import Family
+
+if TYPE_CHECKING:
+    from metalpy.model import IPAddress
+
+_UNUSABLE = 0x08 | 0x20 | 0x40
+"""Failed, deprecated and tentative: from <linux/if_addr.h>."""
+_NOT_OF_THE_NODE = ("lo", "kube-ipvs0", "nodelocaldns")
+"""Interfaces whose addresses lead to nowhere that a router could send to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAddresses:
+    """Addresses with their networks, each with its interface's name, in the kernel's order."""
+
+    entries: tuple[tuple[str, IPv4Interface | IPv6Interface], ...] = ()
+
+    def has(self, address: IPAddress) -> bool:
+        """Tell whether this is one of the node's addresses."""
+        return any(entry.ip == address for _, entry in self.entries)
+
+    def beside(self, address: IPAddress, family: Family) -> IPAddress | None:
+        """Find this node's address of a family on the link where `address` is; on any other if there is none."""
+        usable = [
+            (name, entry.ip)
+            for name, entry in self.entries
+            if Family.of(entry.ip) is family and not entry.ip.is_link_local and name not in _NOT_OF_THE_NODE
+        ]
+        links = {name for name, entry in self.entries if address in entry.network}
+        return next((ip for name, ip in usable if name in links), usable[0][1] if usable else None)
+
+
+async def local_addresses() -> LocalAddresses:
+    """Ask the kernel. Raises `OSError`."""
+    entries = []
+    async with AsyncIPRoute() as netlink:
+        async for message in await netlink.get_addr():
+            name = message.get("label") or socket.if_indextoname(message["index"])
+            text = message.get("local") or message.get("address")
+            if text and not message.get("flags", message["flags"]) & _UNUSABLE:
+                entries.append((str(name).partition(":")[0], ip_interface(f"{text}/{message['prefixlen']}")))
+    return LocalAddresses(tuple(entries))

@@ -1,0 +1,195 @@
+"""gobgpd over gRPC, on a Unix socket: what metalpy asks of it, as coroutines on plain values."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from metalpy.bgp.codec import NAME_OF_GLOBAL, Codec
+from metalpy.errors import RouterError
+from metalpy.model import Family
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from ipaddress import IPv4Address
+
+    from metalpy.bgp.codec import Status
+    from metalpy.bgp.exports import Export
+    from metalpy.bgp.neighbors import Neighbor
+    from metalpy.bgp.paths import Path
+    from metalpy.model import IPAddress, IPNetwork
+
+DEADLINE_S = 10.0
+STREAM_DEADLINE_S = 60.0
+PATHS_AT_ONCE = 1000
+"""Paths in a message of a stream: larger ones are no faster."""
+
+_DETECTION = {4: "/api.GoBgpService/GetBgp", 3: "/apipb.GobgpApi/GetBgp"}
+_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the last one's back-off
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class GoneError(RouterError):
+    """gobgpd does not answer, or is not there any more."""
+
+
+class RefusalError(RouterError):
+    """gobgpd answers, and does not do what it was asked."""
+
+
+def _error(what: str, error: grpc.RpcError) -> RouterError:
+    code, details = error.code(), error.details()
+    kind = GoneError if code in _GONE else RefusalError
+    return kind(f"gobgpd: {what}: {details or code.name}")
+
+
+class Gobgp:
+    """A connection to a running gobgpd. Methods raise `GoneError` or `RefusalError`, which name peer or route."""
+
+    def __init__(self, channel: Any, codec: Codec) -> None:
+        self._channel = channel
+        self._codec = codec
+        self._api = codec.stub(channel)
+
+    @classmethod
+    async def connect(cls, target: str) -> Gobgp:
+        """Connect to a `unix:///path` and find out its version, 4 or 3. Raises `GoneError`, `RefusalError`."""
+        channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        try:
+            return cls(channel, Codec(await _detect(channel, target)))
+        except BaseException:
+            await channel.close()
+            raise
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._channel.close()
+
+    @property
+    def version(self) -> int:
+        """The API's version."""
+        return self._codec.version
+
+    async def _call(self, what: str, name: str, request: Any) -> Any:
+        try:
+            return await getattr(self._api, name)(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            raise _error(what, error) from error
+
+    async def _list(self, what: str, name: str, request: Any) -> AsyncIterator[Any]:
+        try:
+            async for reply in getattr(self._api, name)(request, timeout=STREAM_DEADLINE_S):
+                yield reply
+        except grpc.RpcError as error:
+            raise _error(what, error) from error
+
+    async def identity(self) -> tuple[int, str]:
+        """Return ASN and router ID; ASN 0 as long as it was not started."""
+        reply = await self._call("state", "GetBgp", self._codec.messages.GetBgpRequest())
+        settings = getattr(reply, NAME_OF_GLOBAL)
+        return settings.asn, settings.router_id
+
+    async def start(self, router_id: IPv4Address) -> None:
+        """Start it. On one that is started already this would empty its table without a word to its peers."""
+        await self._call(f"start with router ID {router_id}", "StartBgp", self._codec.start(router_id))
+
+    async def peers(self, *, counted: bool = False) -> Mapping[IPAddress, Status]:
+        """Return all sessions; with the number of prefixes announced if `counted`."""
+        request = self._codec.messages.ListPeerRequest(enable_advertised=counted)
+        found = [self._codec.status(reply.peer) async for reply in self._list("list of peers", "ListPeer", request)]
+        return {each.address: each for each in found}
+
+    async def routes(self) -> Mapping[IPNetwork, Path]:
+        """Return our own paths of both families."""
+        found = {}
+        for family in Family:
+            what = f"table of {family}"
+            async for reply in self._list(what, "ListPath", self._codec.table(family)):
+                path = self._codec.own_path(reply.destination)
+                if path:
+                    found[path.prefix] = path
+        return found
+
+    async def apply_policies(self, exports: Iterable[Export], *, assigned: bool) -> None:
+        """Make these the rules for export, atomically; running sessions and what they were sent stay as they are.
+
+        `assigned` says that the policies are in force already: in this connection they were applied before.
+        """
+        await self._call("policies", "SetPolicies", self._codec.policies(exports))
+        for request in () if assigned else self._codec.assignments():
+            await self._call("policies in force", "SetPolicyAssignment", request)
+
+    async def stream_routes(self, paths: Sequence[Path], withdrawn: Sequence[Path]) -> list[tuple[Path, RefusalError]]:
+        """Withdraw and announce paths in bulk; return those that were refused, the others are in the table."""
+        refused = []
+        for batch, is_withdraw in [
+            *((each, True) for each in _batches(withdrawn)),
+            *((each, False) for each in _batches(paths)),
+        ]:
+            refused += await self._send(batch, is_withdraw=is_withdraw)
+        return refused
+
+    async def _send(self, batch: Sequence[Path], *, is_withdraw: bool) -> list[tuple[Path, RefusalError]]:
+        """Send one message. A bad path makes gobgpd refuse it as a whole: then its halves."""
+        message = self._codec.paths(() if is_withdraw else batch, batch if is_withdraw else ())
+        await asyncio.sleep(0)  # building it took a while
+        what = f"route {batch[0].prefix}" if len(batch) == 1 else f"{len(batch)} routes"
+        try:
+            await self._api.AddPathStream(iter([message]), timeout=STREAM_DEADLINE_S)
+        except grpc.RpcError as error:
+            cause = _error(what, error)
+            if not isinstance(cause, RefusalError):
+                raise cause from error
+            if len(batch) == 1:
+                return [(batch[0], cause)]
+        else:
+            return []
+        middle = len(batch) // 2
+        return [
+            *await self._send(batch[:middle], is_withdraw=is_withdraw),
+            *await self._send(batch[middle:], is_withdraw=is_withdraw),
+        ]
+
+    async def add_peer(self, neighbor: Neighbor, *, is_restart: bool) -> None:
+        """Begin a session."""
+        await self._call(f"peer {neighbor.name}", "AddPeer", self._codec.peer(neighbor, is_restart=is_restart))
+
+    async def remove_peer(self, address: IPAddress) -> None:
+        """End a session, with a notification to the peer; one that is not there is no error."""
+        request = self._codec.messages.DeletePeerRequest(address=str(address))
+        with suppress(RefusalError):
+            await self._call(f"end of the session with {address}", "DeletePeer", request)
+
+    async def watch(self) -> AsyncIterator[tuple[IPAddress, bool]]:
+        """Yield every change of a session, those of now first: whose, and whether it is up. Ends with an error."""
+        try:
+            async for event in self._api.WatchEvent(self._codec.watch()):
+                change = self._codec.change(event)
+                if change:
+                    yield change
+        except grpc.RpcError as error:
+            raise _error("changes of sessions", error) from error
+        raise GoneError("gobgpd: changes of sessions: it ended")
+
+
+async def _detect(channel: Any, target: str) -> int:
+    for version, method in _DETECTION.items():
+        try:
+            await channel.unary_unary(method)(b"", timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise _error(f"{target} does not answer", error) from error
+        else:
+            return version
+    raise RefusalError(f"gobgpd: {target} speaks neither version 4 nor 3 of GoBGP's API")
+
+
+def _batches(paths: Sequence[Path]) -> Iterable[Sequence[Path]]:
+    return (paths[start : start + PATHS_AT_ONCE] for start in range(0, len(paths), PATHS_AT_ONCE))

@@ -1,0 +1,132 @@
+"""What a session asks of gobgpd, as a plain value, and what of it gobgpd cannot do."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from metalpy.model import Family
+
+if TYPE_CHECKING:
+    from metalpy.announcement.routes import Session
+    from metalpy.bgp.addresses import LocalAddresses
+    from metalpy.model import BFDProfile, IPAddress, Peer
+
+CONNECT_S = 5
+"""Between two calls, where the peer does not say: gobgpd's own default is two minutes."""
+RESTART_S = 120
+"""How long a router keeps routes for a gobgpd that is to come back (RFC 4724)."""
+_BFD_INTERVAL_MS = 300
+_BFD_MULTIPLIER = 3
+_MARK = "metalpy "
+
+
+@dataclass(frozen=True, slots=True)
+class Bfd:
+    """BFD timers as gobgpd takes them: microseconds (RFC 5880 section 4.1)."""
+
+    receive_us: int = _BFD_INTERVAL_MS * 1000
+    transmit_us: int = _BFD_INTERVAL_MS * 1000
+    multiplier: int = _BFD_MULTIPLIER
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """One session, in the terms of gobgpd."""
+
+    address: IPAddress
+    port: int
+    peer_asn: int
+    local_asn: int
+    source: IPAddress | None
+    password: str = field(repr=False)
+    hold_time_s: int
+    keepalive_s: int
+    connect_s: int
+    families: tuple[Family, ...]
+    next_hop: IPAddress | None = None
+    """Where routes of the family that is not the session's own lead; None if it carries only its own."""
+    bfd: Bfd | None = None
+    restart_s: int = 0
+    """Graceful restart time; 0 for none."""
+
+    @property
+    def name(self) -> str:
+        """The session as logs and metrics call it."""
+        return label(self.address, self.port)
+
+    @property
+    def mark(self) -> str:
+        """A digest of everything here. gobgpd keeps it as the description: equal marks, equal sessions."""
+        text = "\n".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
+        return _MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def label(address: IPAddress, port: int) -> str:
+    """Give a peer the name that MetalLB's metrics give it: `ADDRESS:PORT`, IPv6 in brackets."""
+    return f"{address}:{port}" if Family.of(address) is Family.IPV4 else f"[{address}]:{port}"
+
+
+def neighbor(session: Session, local: LocalAddresses, restart_s: int = 0) -> tuple[Neighbor | None, tuple[str, ...]]:
+    """Translate a session; the texts say what is not as the operator asked.
+
+    None if there can be no session: a source address that is not this node's, which gobgpd would not mention.
+    With `restart_s` every session restarts gracefully, not only those whose peer says so.
+    """
+    peer = session.peer
+    if peer.source_address is not None and not local.has(peer.source_address):
+        return None, (f"source address {peer.source_address} is not an address of this node",)
+    problems = []
+    own = Family.of(peer.address)
+    families: tuple[Family, ...] = (own,)
+    next_hop = None
+    if peer.dual_stack:
+        other = next(family for family in Family if family is not own)
+        next_hop = local.beside(peer.source_address or peer.address, other)
+        if next_hop:
+            families = (Family.IPV4, Family.IPV6)
+        else:
+            problems.append(f"no {other} routes: this node has no {other} address that they could lead to")
+    hold_s = peer.hold_time_s
+    if not hold_s:
+        hold_s = 90
+        problems.append(
+            f"hold time 0 cannot be had with gobgpd: {hold_s} s is offered, the peer's decides if it is less"
+        )
+    if session.bfd:
+        problems += _bfd_problems(session.bfd, peer)
+    result = Neighbor(
+        peer.address,
+        peer.port,
+        peer.peer_asn,
+        peer.my_asn,
+        peer.source_address,
+        peer.password,
+        hold_s,
+        max(1, min(peer.keepalive_time_ns // 10**9, hold_s)) if peer.hold_time_s else hold_s // 3,
+        CONNECT_S if peer.connect_time_s is None else max(1, peer.connect_time_s),
+        families,
+        next_hop,
+        _bfd(session.bfd) if session.bfd else None,
+        restart_s or (RESTART_S if peer.graceful_restart else 0),
+    )
+    return result, tuple(problems)
+
+
+def _bfd(profile: BFDProfile) -> Bfd:
+    return Bfd(
+        (profile.receive_interval_ms or _BFD_INTERVAL_MS) * 1000,
+        (profile.transmit_interval_ms or _BFD_INTERVAL_MS) * 1000,
+        profile.detect_multiplier or _BFD_MULTIPLIER,
+    )
+
+
+def _bfd_problems(profile: BFDProfile, peer: Peer) -> list[str]:
+    missing = {
+        "echo mode": profile.echo_mode,
+        "passive mode": profile.passive_mode,
+        f"minimum TTL {profile.minimum_ttl}": profile.minimum_ttl is not None,
+        "a source address of its own": peer.source_address is not None,
+    }
+    return [f"gobgpd's BFD has not {what} (profile {profile.name})" for what, is_asked in missing.items() if is_asked]

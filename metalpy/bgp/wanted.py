@@ -1,0 +1,170 @@
+"""What gobgpd is to have and what it has, and the difference: set arithmetic on plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from metalpy.bgp.exports import exports
+from metalpy.bgp.paths import BASE, Numbers, lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from metalpy.announcement.routes import Announcement, RouteAttributes, Session
+    from metalpy.bgp.exports import Export
+    from metalpy.bgp.neighbors import Neighbor
+    from metalpy.bgp.paths import Path, Tag
+    from metalpy.model import Community, IPAddress, IPNetwork
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(slots=True)
+class Actual:
+    """What a gobgpd has, as far as it is ours."""
+
+    marks: dict[IPAddress, str] = field(default_factory=dict)
+    """The mark of each session."""
+    paths: dict[IPNetwork, Path] = field(default_factory=dict)
+    exports: frozenset[Export] | None = None
+    """The rules in force; None: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A session or an announcement that cannot be had as it stands."""
+
+    what: str
+    why: str
+
+
+class Wanted:
+    """The desired state. What changed since it was last compared is remembered, so that one change costs one look."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[IPAddress, Session] = {}
+        self._announcements: dict[IPNetwork, Announcement] = {}
+        self._paths: dict[IPNetwork, Path] = {}
+        self._variants: dict[IPNetwork, Mapping[Tag, RouteAttributes]] = {}
+        self._not_laid_out: dict[IPNetwork, None] = {}
+        self._changed: dict[IPNetwork, None] = {}
+        self._peer_numbers = Numbers()
+        self._variant_numbers = Numbers()
+        self._added: tuple[Community, ...] = ()
+
+    def keep(self, sessions: Iterable[Session]) -> list[Refused]:
+        """Take the sessions to keep, all of them; return those that one gobgpd cannot have beside the others."""
+        kept: dict[IPAddress, Session] = {}
+        refused = []
+        for session in sessions:
+            peer = session.peer
+            name = f"peer {peer.name or peer.address}"
+            if peer.address in kept:
+                if kept[peer.address] != session:
+                    refused.append(Refused(name, f"there is a session with {peer.address} already"))
+            elif kept and session.router_id != next(iter(kept.values())).router_id:
+                refused.append(Refused(name, f"router ID {session.router_id} differs from the other sessions'"))
+            else:
+                kept[peer.address] = session
+        self.sessions = kept
+        return refused
+
+    def announce(self, changes: Iterable[Announcement]) -> None:
+        """Take announcements in place of earlier ones for the same prefixes."""
+        for each in changes:
+            if each.variants:
+                self._announcements[each.prefix] = each
+            else:
+                self._announcements.pop(each.prefix, None)
+            self._not_laid_out[each.prefix] = None
+
+    def add_community(self, community: Community) -> None:
+        """Add a community to every announcement, those of now and to come."""
+        self._added = (*self._added, community)
+        self._not_laid_out.update(dict.fromkeys(self._announcements))
+
+    def withdraw_all(self) -> None:
+        """Announce nothing any more."""
+        self._not_laid_out.update(dict.fromkeys(self._announcements))
+        self._announcements.clear()
+
+    def lay_out(self, many: int) -> Iterator[Refused]:
+        """Work out paths for that many changed announcements; yields those that cannot be, which stay as they were."""
+        for prefix in list(self._not_laid_out)[:many]:
+            del self._not_laid_out[prefix]
+            announcement = self._announcements.get(prefix)
+            if announcement and self._added:
+                announcement = _with(announcement, self._added)
+            try:
+                path, variants = lay_out(announcement, self.number, self._variant) if announcement else (None, {})
+            except ValueError as error:
+                yield Refused(f"route {prefix}", str(error))
+                continue
+            self._changed[prefix] = None
+            _put(self._paths, prefix, path)
+            _put(self._variants, prefix, variants or None)
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Tell whether `lay_out` has nothing left to do."""
+        return not self._not_laid_out
+
+    def number(self, address: IPAddress) -> int:
+        """Give a peer's number, which tags carry."""
+        return self._peer_numbers(address)
+
+    def _variant(self, attributes: RouteAttributes) -> int:
+        return self._variant_numbers(
+            f"{attributes.local_pref} {[str(each) for each in attributes.communities]}"
+            f" {[str(each) for each in attributes.large_communities]}"
+        )
+
+    def exports(self, neighbors: Iterable[Neighbor]) -> frozenset[Export]:
+        """Give the rules that these sessions need for the paths of now."""
+        variants = {tag: each for of_prefix in self._variants.values() for tag, each in of_prefix.items()}
+        return exports(neighbors, self.number, variants)
+
+    def compare_all(self, actual: Mapping[IPNetwork, Path]) -> None:
+        """Remember to compare everything: what gobgpd has is another's work."""
+        self._changed.update(dict.fromkeys((*self._paths, *actual)))
+
+    def difference(self, actual: Mapping[IPNetwork, Path]) -> tuple[list[Path], list[Path]]:
+        """Give the paths to announce and those to withdraw, among what changed since it was last asked."""
+        changed, self._changed = self._changed, {}
+        announced = [path for prefix in changed if (path := self._paths.get(prefix)) and actual.get(prefix) != path]
+        withdrawn = [path for prefix in changed if (path := actual.get(prefix)) and prefix not in self._paths]
+        return announced, withdrawn
+
+    def again(self, paths: Iterable[Path]) -> None:
+        """Remember to compare these once more: what was to be done about them may not have happened."""
+        self._changed.update(dict.fromkeys(path.prefix for path in paths))
+
+    def prefixes(self, address: IPAddress) -> int:
+        """Count the prefixes that a peer is to have."""
+        number = self.number(address)
+        plain = (BASE, number)
+        return sum(plain in path.tags or any(peer == number for _, peer in path.tags) for path in self._paths.values())
+
+
+def grown(rules: frozenset[Export], before: frozenset[Export] | None) -> frozenset[Export]:
+    """Give the rules to have while paths change over: the new ones, and the old ones that do not contradict."""
+    keys = {(rule.tag, rule.family) for rule in rules}
+    return rules | {rule for rule in before or () if (rule.tag, rule.family) not in keys}
+
+
+def _put(table: dict[IPNetwork, Kept], prefix: IPNetwork, value: Kept | None) -> None:
+    if value is None:
+        table.pop(prefix, None)
+    else:
+        table[prefix] = value
+
+
+def _with(announcement: Announcement, added: Iterable[Community]) -> Announcement:
+    def more(attributes: RouteAttributes) -> RouteAttributes:
+        communities = {each.value: each for each in (*attributes.communities, *added)}
+        return replace(attributes, communities=tuple(each for _, each in sorted(communities.items())))
+
+    return replace(
+        announcement, variants=tuple((more(attributes), peers) for attributes, peers in announcement.variants)
+    )
