@@ -8,7 +8,9 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import TYPE_CHECKING
 
 from pyroute2 import AsyncIPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
+from metalpy.errors import RouterError
 from metalpy.model import Family
 
 if TYPE_CHECKING:
@@ -42,7 +44,14 @@ class LocalAddresses:
 
 
 async def local_addresses() -> LocalAddresses:
-    """Ask the kernel. Raises `OSError`."""
+    """Ask the kernel. Raises `RouterError`."""
+    try:
+        return await _ask()
+    except (OSError, NetlinkError) as error:
+        raise RouterError(f"this node's addresses cannot be read: {error}") from error
+
+
+async def _ask() -> LocalAddresses:
     entries = []
     async with AsyncIPRoute() as netlink:
         async for message in await netlink.get_addr():

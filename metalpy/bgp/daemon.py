@@ -130,9 +130,7 @@ class EmbeddedGobgpd:
         self._options = await _options(self._path)
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self._directory.stat()
-            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-                raise RouterError(f"gobgpd: {self._directory} must be ours alone (mode 0700): passwords go through it")
+            _check_private(self._directory)
             await self._lock_directory()
             self._listen(hear)
             if not self._adopt():
@@ -148,7 +146,7 @@ class EmbeddedGobgpd:
         self._lock = os.open(self._directory / SPEAKER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             async with asyncio.timeout(_TAKE_OVER_S):
-                while not _try_lock(self._lock, fcntl.LOCK_EX):
+                while not _try_lock(self._lock, fcntl.LOCK_EX):  # noqa: ASYNC110 - another process's lock
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise RouterError(f"gobgpd: {self._directory}: another speaker uses it") from None
@@ -253,6 +251,12 @@ def _try_lock(file: int, kind: int) -> bool:
     if kind == fcntl.LOCK_SH:
         fcntl.flock(file, fcntl.LOCK_UN)
     return True
+
+
+def _check_private(directory: Path) -> None:
+    status = directory.stat()
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise RouterError(f"gobgpd: {directory} must be ours alone (mode 0700): passwords go through it")
 
 
 async def _options(path: Path) -> tuple[str, ...]:

@@ -34,8 +34,7 @@ _LOOK_S = 0.5
 _END_S = 5.0
 """How long gobgpd may take to say goodbye to its peers."""
 _LONGEST_LINE = 4096
-_TELLING = (b"Peer Down", b"failed to connect", b"IO error", b"notification", b"=WARN", b"=ERROR", b"=FATAL")
-_TELLING_V3 = (b"=warning", b"=error", b"=fatal", b"=panic")
+_TELLING = (b"Peer Down", b"failed to connect", b"IO error", b"=ERROR", b"=FATAL", b"=error", b"=fatal", b"=panic")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -115,7 +114,7 @@ class _Guard:
             self._child.terminate()
 
     def _tell(self, line: bytes) -> None:
-        if any(word in line for word in (*_TELLING, *_TELLING_V3)):
+        if any(word in line for word in _TELLING):
             with contextlib.suppress(OSError):  # nobody listens, or not fast enough
                 self._log.sendto(line[:_LONGEST_LINE], self._listener)
 

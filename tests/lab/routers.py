@@ -195,7 +195,9 @@ class Frr(Router):
 
     def prefixes(self, family: str) -> set[str]:
         """All prefixes of the table."""
-        return set(self.json(f"show bgp {family} unicast json").get("routes", {}))
+        table = self.json(f"show bgp {family} unicast json").get("routes", {})
+        # What is withdrawn stands there as removed for a moment.
+        return {prefix for prefix, paths in table.items() if not all("removed" in path for path in paths)}
 
     def routes(self, family: str) -> dict[str, Route]:
         """The table, with attributes of the best path."""

@@ -1,0 +1,99 @@
+"""What is told of sessions: when they come up and go down and why, and what cannot be had as it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metalpy.model import IPAddress
+
+log = structlog.get_logger()
+
+_LOG_DELAY_S = 0.2
+"""How long the reason for a session's end may be behind the end: it comes from gobgpd's log."""
+_WORDS = re.compile(r'\b(Key|Reason|reason|Error)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session has come up or gone down; `peer` as metrics name it, `reason` empty where nobody says."""
+
+    peer: str
+    is_up: bool
+    reason: str = ""
+
+
+class Chronicle:
+    """Logs changes of sessions and keeps them for whoever listens; `name` gives a wanted peer's name, else None."""
+
+    def __init__(self, name: Callable[[IPAddress], str | None]) -> None:
+        self._name = name
+        self._up: dict[IPAddress, str] = {}
+        self._reasons: dict[IPAddress, str] = {}
+        self._told: dict[str, str] = {}
+        self._changes: asyncio.Queue[SessionChange] = asyncio.Queue()
+
+    async def next(self) -> SessionChange:
+        """Wait for the next change."""
+        return await self._changes.get()
+
+    def change(self, address: IPAddress, *, is_up: bool) -> None:
+        """Take a session's state, be it news or not."""
+        if is_up:
+            if address not in self._up:
+                self._up[address] = peer = self._name(address) or str(address)
+                self.recover(f"peer {peer}")
+                log.info("BGP session established", event_name="sessionUp", peer=peer)
+                self._changes.put_nowait(SessionChange(peer, is_up=True))
+        elif address in self._up:
+            self._reasons.pop(address, None)
+            asyncio.get_running_loop().call_later(_LOG_DELAY_S, self._end, address)
+
+    def _end(self, address: IPAddress, reason: str = "") -> None:
+        peer = self._up.pop(address, None)
+        if peer is None:
+            return
+        if self._name(address) is None:
+            log.info("BGP session closed", event_name="sessionDown", peer=peer)
+            reason = "not wanted any more"
+        else:
+            reason = reason or self._reasons.get(address, "")
+            log.warning("BGP session down", event_name="sessionDown", peer=peer, reason=reason)
+        self._changes.put_nowait(SessionChange(peer, is_up=False, reason=reason))
+
+    def lose_all(self) -> None:
+        """Take it that no session is up: gobgpd is away."""
+        for address in list(self._up):
+            self._end(address, "gobgpd is away")
+
+    def hear(self, line: str) -> None:
+        """Take a line of gobgpd's log, which alone says why a session failed."""
+        words = {key.lower(): value.strip('"') for key, value in _WORDS.findall(line)}
+        reason = words.get("reason") or words.get("error")
+        try:
+            address = ip_address(words.get("key", ""))
+        except ValueError:
+            log.warning("gobgpd says", op="gobgpd", line=line)
+            return
+        if reason:
+            self._reasons[address] = reason
+            if address not in self._up and (peer := self._name(address)):
+                self.complain(f"peer {peer}", reason)
+
+    def complain(self, what: str, why: str) -> None:
+        """Log what is not as wanted, once as long as it stays the same."""
+        if self._told.get(what) != why:
+            self._told[what] = why
+            log.error("not as wanted", op="bgp", what=what, error=why)
+
+    def recover(self, what: str) -> None:
+        """Take it that it is as wanted now."""
+        self._told.pop(what, None)
