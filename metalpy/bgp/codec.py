@@ -35,7 +35,6 @@ _LOCAL_ROUTES = 3
 _INCOMPLETE = 2
 _DEFERRAL_S = 5
 """After a restart with graceful restart, how long to wait for the slowest peer: gobgpd's default is six minutes."""
-_DEFAULT_LOCAL_PREF = 100
 _OWN_SIDE = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 """The next hop that stands for the address of our side of the session."""
 
@@ -272,8 +271,8 @@ class Codec:
             communities = [str(each) for each in rule.attributes.communities]
             actions.community.type = self._replace if communities else self._remove
             actions.community.communities.extend(communities or ["^.*$"])
-            preference = rule.attributes.local_pref
-            actions.local_pref.value = _DEFAULT_LOCAL_PREF if preference is None else preference
+            if rule.attributes.local_pref is not None:
+                actions.local_pref.value = rule.attributes.local_pref  # 0 means to leave it: see paths._order
         return actions
 
     def assignments(self) -> Sequence[Any]:

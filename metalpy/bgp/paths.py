@@ -97,8 +97,9 @@ def _groups(announcement: Announcement) -> dict[RouteAttributes, set[IPAddress]]
 
 
 def _order(attributes: RouteAttributes) -> tuple[object, ...]:
+    """Put those with local preference 0 first, those without any last: gobgpd's policies can set all but 0."""
     return (
+        float("inf") if attributes.local_pref is None else attributes.local_pref,
         [each.value for each in attributes.communities],
         list(attributes.large_communities),
-        -1 if attributes.local_pref is None else attributes.local_pref,
     )

@@ -118,6 +118,14 @@ class Router:
             f"{type(self).__name__} on {self.host.name} listens; {self.log()[-500:]}",
         )
 
+    def routes(self, family: str) -> dict[str, Route]:
+        """The table of `ipv4` or `ipv6`, with the attributes of each best path."""
+        raise NotImplementedError
+
+    def prefixes(self, family: str) -> set[str]:
+        """All prefixes of the table."""
+        return set(self.routes(family))
+
     def log(self) -> str:
         """All that it wrote."""
         log = self.directory / "log"
@@ -285,10 +293,6 @@ class Bird(Router):
         text = self.birdc("show", "route", "all", "table", {"ipv4": "master4", "ipv6": "master6"}[family])
         entries = re.split(r"(?m)^(?=\S+/\d+ )", text)[1:]
         return {entry.split()[0]: _bird_route(entry) for entry in entries}
-
-    def prefixes(self, family: str) -> set[str]:
-        """All prefixes of the table."""
-        return set(self.routes(family))
 
     def is_up(self, address: str) -> bool:
         """Tell whether a session is established."""

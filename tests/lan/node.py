@@ -20,14 +20,16 @@ PROGRAM = (sys.executable, "-X", "dev", "-W", "error", "-m", "tests.lan.announce
 
 
 class Node:
-    """`announce_program` running on a host."""
+    """`announce_program`, or another program that is spoken to alike, running on a host."""
 
-    def __init__(self, host: Host, logs: Path, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self, host: Host, logs: Path, *arguments: str, prefix: Sequence[str] = (), program: Sequence[str] = PROGRAM
+    ) -> None:
         self.host = host
         self._logs = logs
         with logs.open("w", encoding="utf-8") as stderr:
             self.process: subprocess.Popen[str] = host.popen(
-                [*prefix, *PROGRAM, *arguments],
+                [*prefix, *program, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -35,7 +37,7 @@ class Node:
             )
         self.first = self._answer()
 
-    def ask(self, *words: str) -> Any:
+    def ask(self, *words: Any) -> Any:
         """Give the program one instruction and return its answer."""
         _pipe(self.process.stdin).write(json.dumps(words) + "\n")
         _pipe(self.process.stdin).flush()
