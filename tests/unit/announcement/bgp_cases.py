@@ -153,7 +153,7 @@ CASES = (
     ),
     Case("two-services-on-an-address", config(), both(HOST), (Balancer(), Balancer())),
     Case(
-        "two-pools-of-one-aggregate-differ",
+        "two-pools-with-attributes-of-their-own",
         config(
             SPLIT[0] + "  bgp-advertisements: [{aggregation-length: 25, localpref: 10, communities: ['1:1']}]\n",
             SPLIT[1] + "  bgp-advertisements: [{aggregation-length: 25, localpref: 20, communities: ['1:2']}]\n",
