@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import uuid
 from pathlib import Path
@@ -116,6 +117,25 @@ def speaker_options(command: Command) -> Command:
             help="Announce on this interface only; may be repeated.  [default: all that fit]",
         ),
         click.option(
+            "--exclude-interface",
+            "excluded_interfaces",
+            type=Pattern(),
+            multiple=True,
+            help="Never announce on interfaces in whose name this regular expression is found; may be repeated.",
+        ),
+        click.option(
+            "--garp-interval",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Announce addresses on the LAN again this often though nothing changed; 0 is never.",
+        ),
+        go_flag(
+            "--probe-before-announce",
+            help="Ask the LAN for 0.3 s who has a new address, and do not announce it while another host does.",
+        ),
+        click.option(
             "--member",
             "members",
             multiple=True,
@@ -139,6 +159,19 @@ def _add(command: Command, *options: Callable[[Command], Command]) -> Command:
 def go_flag(name: str, *, default: bool = False, help: str) -> Callable[[Command], Command]:  # noqa: A002 - click's word
     """Make a flag that is written as Go programs have it: alone, or with `=true` or `=false`."""
     return click.option(name, type=bool, is_flag=False, flag_value=True, default=default, show_default=True, help=help)
+
+
+class Pattern(click.ParamType["re.Pattern[str]"]):
+    """A regular expression."""
+
+    name = "regex"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> re.Pattern[str]:
+        """Compile it; click reports what is none."""
+        try:
+            return re.compile(value)
+        except re.error as error:
+            self.fail(f"{value!r} is not a regular expression: {error}", param, ctx)
 
 
 class Seconds(click.ParamType[int]):
@@ -197,7 +230,15 @@ def speaker_settings(options: dict[str, Any]) -> SpeakerSettings:
         subnet_aware=options["layer2_subnet_aware"],
         spread=options["layer2_spread"],
     )
-    return SpeakerSettings(options["node_name"], options["interfaces"], options["members"], rules)
+    return SpeakerSettings(
+        options["node_name"],
+        options["interfaces"],
+        options["members"],
+        rules,
+        options["excluded_interfaces"],
+        options["garp_interval"],
+        options["probe_before_announce"],
+    )
 
 
 def http_settings(options: dict[str, Any]) -> HTTPSettings:

@@ -12,6 +12,7 @@ from metalpy.cluster.manifests import ManifestCluster
 from metalpy.observe.http import DEFAULT_PORT
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -100,6 +101,12 @@ class SpeakerSettings:
     members: tuple[str, ...] = ()
     layer2: Rules = field(default_factory=Rules)
     """Who may answer on the LAN: the same on every speaker."""
+    excluded_interfaces: tuple[re.Pattern[str], ...] = ()
+    """Interfaces in whose names one of these is found do not announce."""
+    garp_interval_s: int = 0
+    """How often addresses are announced on the LAN though nothing changed; 0: never."""
+    probe_before_announce: bool = False
+    """Whether the LAN is asked for an address before it is announced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
-from metalpy.layer2.announcer import Announcer
+from metalpy.layer2.announcer import Announcer, Timing
+from metalpy.layer2.interfaces import Choice
 from metalpy.membership.sources import ClusterMembers, StaticMembers
 from metalpy.observe.metrics import FailoverMetrics, Layer2Metrics, SpeakerMetrics
 
@@ -28,10 +29,16 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
             {
                 str(address): (each.requests_received, each.responses_sent, each.gratuitous_sent)
                 for address, each in counts.items()
-            }
+            },
+            {str(address): many for address, many in network.conflict_counts.items()},
         )
 
-    async with Announcer(speaker.interfaces) as network, settings.open(for_speaker=True) as cluster:
+    announcer = Announcer(
+        Choice(speaker.interfaces, speaker.excluded_interfaces),
+        timing=Timing(repeat_s=speaker.garp_interval_s),
+        asks_first=speaker.probe_before_announce,
+    )
+    async with announcer as network, settings.open(for_speaker=True) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)

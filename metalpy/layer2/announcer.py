@@ -3,78 +3,71 @@
     async with Announcer() as announcer:
         await announcer.announce(frozenset({IPv4Address("192.168.1.240")}))
 
-Promises: `announce` takes the complete set, and returns when exactly that set is answered for. Only addresses
+Promises: `announce` takes the complete set, and returns when exactly that set is answered for (less what it is
+first asked for who has it, which is an option). Only addresses
 gained are announced unasked; nothing else happens on the network when a set is repeated, when the reply
 process has to be started anew, or when an interface comes; but for one question, some seconds after the gain,
-whether another host answers for the address. Interfaces come and go by themselves.
+whether another host answers for the address. An interface that gets another MAC, or its carrier back, announces
+all addresses again. Interfaces come and go by themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Self
 
-from metalpy.layer2 import arp, ndp
-from metalpy.layer2.bursts import INTERVAL_S, Bursts
-from metalpy.layer2.conflicts import GRACE_S, Conflict, Conflicts
-from metalpy.layer2.control import Protocol
-from metalpy.layer2.interfaces import watch
+from metalpy.layer2.conflicts import Conflict, Conflicts
+from metalpy.layer2.interfaces import ALL, watch
 from metalpy.layer2.reply_path import Counts, ReplyPath
+from metalpy.layer2.unasked import Timing, Unasked, build_templates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
     from types import TracebackType
 
-    from metalpy.layer2.control import Row
-    from metalpy.layer2.interfaces import Interface
+    from metalpy.layer2.interfaces import Choice, Interface, Interfaces
     from metalpy.model import IPAddress
 
-__all__ = ["ORPHAN_S", "Announcer", "Conflict", "Counts"]
+__all__ = ["ORPHAN_S", "Announcer", "Conflict", "Counts", "Timing"]
 
 ORPHAN_S = 10.0
 """How long addresses are answered for after the speaker died without a word: time enough to be started anew."""
-_ADDRESSES_AT_ONCE = 256
-"""How many addresses' frames are built between two turns of the event loop: about a millisecond's worth."""
 
 
 class Announcer:
-    """Announces addresses on the interfaces of the given names, or on all that can; an async context manager.
+    """Announces addresses on the chosen interfaces that can; an async context manager.
 
-    `interval_s` lies between two rounds of a burst. Entering starts the reply process and returns when it
-    answers on the interfaces of now; raises `CapabilityError` where it may not. Leaving ends all answers at once,
-    unless `retire` asked otherwise.
+    Entering starts the reply process and returns when it answers on the interfaces of now; raises
+    `CapabilityError` where it may not. Leaving ends all answers at once, unless `retire` asked otherwise.
 
     Should this process die, the reply process goes on for `orphan_s` seconds. The next announcer on this node
     (rather, in this network namespace) ends that with its first `announce`, once it answers itself. Announcers
     that work side by side on one node have different names as `instance`. Claims of other hosts are no conflict
-    within `grace_s` of the gain.
+    within `timing.grace_s` of the gain. With `asks_first` a gained address is not announced, nor answered for, while
+    another host answers for it: 0.3 s at least (holds.py).
     """
 
     def __init__(
         self,
-        interfaces: Sequence[str] = (),
+        choice: Choice = ALL,
         *,
-        interval_s: float = INTERVAL_S,
+        timing: Timing = Timing(),  # noqa: B008 - a value, like any constant
         orphan_s: float = ORPHAN_S,
         instance: str = "",
-        grace_s: float = GRACE_S,
+        asks_first: bool = False,
     ) -> None:
-        self._names = tuple(interfaces)
+        self._choice = choice
+        self._asks_first = asks_first
         self._linger_s = 0.0
-        self._grace_s = grace_s
-        self._bursts = Bursts(interval_s)
-        self._checks = Bursts(rounds=1)
-        """When it is asked whether another host has an address."""
-        self._changed = asyncio.Event()
-        """Something may be due earlier than it was."""
-        self._conflicts = Conflicts(grace_s)
+        self._conflicts = Conflicts(timing.grace_s)
         self._own_macs: frozenset[str] = frozenset()
         self._addresses: frozenset[IPAddress] = frozenset()
         self._macs: dict[int, str] = {}
         """The last MAC of every interface there ever was."""
+        self._carriers: Mapping[int, int] = {}
         self._replies = ReplyPath(self._spawn, self._hear_claim, orphan_s=orphan_s, instance=instance)
+        self._unasked = Unasked(self._replies, timing, self._announce_freed)
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -84,7 +77,7 @@ class Announcer:
         ready = asyncio.Event()
         self._spawn(self._replies.keep())
         self._spawn(self._follow_interfaces(ready))
-        self._spawn(self._announce_unasked())
+        self._spawn(self._unasked.run())
         try:
             await ready.wait()
         except BaseException as error:
@@ -121,16 +114,35 @@ class Announcer:
         reply process die just now, this returns without waiting for the next one, which gets the set first of all.
         """
         gained, lost = addresses - self._addresses, self._addresses - addresses
-        self._addresses = self._replies.addresses = addresses
-        self._bursts.stop(lost)
-        self._checks.stop(lost)
+        self._addresses = addresses
+        self._unasked.stop(lost)
         self._conflicts.lose(lost)
+        if self._asks_first:
+            self._conflicts.gain(gained, asyncio.get_running_loop().time())
+            self._unasked.hold(gained)
+        await self._fill()
+        if not self._asks_first:
+            self._announce_unasked(gained & self._addresses)  # another call may have taken some away meanwhile
+
+    async def _fill(self) -> None:
+        """Bring the reply process up to date.
+
+        While all that is announced is held for the first time, the reply process of an earlier speaker is left alone.
+        """
+        self._replies.watched = frozenset(self._unasked.holds.addresses)
+        answered = self._addresses - self._replies.watched
+        if answered or not self._replies.watched or self._replies.addresses is not None:
+            self._replies.addresses = answered
         await self._replies.fill()
-        gained &= self._addresses  # another call may have taken some away meanwhile
-        now_s = asyncio.get_running_loop().time()
-        self._conflicts.gain(gained, now_s)
-        self._checks.start(_in_order(gained), now_s + self._grace_s)
-        self._burst(gained)
+
+    async def _announce_freed(self, addresses: Sequence[IPAddress]) -> None:
+        """Announce what was held and is claimed by nobody."""
+        await self._fill()
+        self._announce_unasked(self._addresses.intersection(addresses))
+
+    def _announce_unasked(self, addresses: frozenset[IPAddress]) -> None:
+        self._conflicts.gain(addresses, asyncio.get_running_loop().time())
+        self._unasked.announce(addresses)
 
     async def retire(self, still: frozenset[IPAddress], linger_s: float) -> None:
         """Announce `still` only, and go on answering for that for `linger_s` seconds after this announcer is left.
@@ -138,8 +150,7 @@ class Announcer:
         Nothing is announced unasked any more. An announcer that starts on this node meanwhile takes over.
         """
         await self.announce(self._addresses & still)
-        self._bursts.stop(self._addresses)
-        self._checks.stop(self._addresses)
+        self._unasked.stop(self._addresses)
         self._linger_s = linger_s
 
     async def counts(self) -> Mapping[IPAddress, Counts]:
@@ -148,6 +159,11 @@ class Announcer:
         What a reply process that died had counted since the last call is missing.
         """
         return await self._replies.counts()
+
+    @property
+    def conflict_counts(self) -> Mapping[IPAddress, int]:
+        """How many conflicts there were, by address."""
+        return self._conflicts.counts
 
     async def conflicts(self) -> AsyncIterator[Conflict]:
         """Yield, for ever, when another host claims an announced address: each address once a minute at most.
@@ -159,76 +175,31 @@ class Announcer:
 
     def _hear_claim(self, address: IPAddress, interface: str, mac: str) -> None:
         if mac not in self._own_macs:
+            self._unasked.claim(address)
             self._conflicts.claim(address, interface, mac, asyncio.get_running_loop().time())
-
-    def _burst(self, addresses: Iterable[IPAddress]) -> None:
-        self._bursts.start(_in_order(addresses), asyncio.get_running_loop().time())
-        self._changed.set()
-
-    async def _announce_unasked(self) -> None:
-        """Send the rounds of bursts, and the questions whether another host has an address, when they are due."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._send_round(self._bursts.due(loop.time()), _announcements)
-            await self._send_round(self._checks.due(loop.time()), _questions)
-            self._changed.clear()
-            due_s = [at_s for at_s in (self._bursts.next_at_s, self._checks.next_at_s) if at_s is not None]
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(due_s, default=None)):
-                    await self._changed.wait()
-
-    async def _send_round(
-        self, addresses: Sequence[IPAddress], build: Callable[[IPAddress, Interface], Iterable[bytes]]
-    ) -> None:
-        for start in range(0, len(addresses), _ADDRESSES_AT_ONCE):
-            some = addresses[start : start + _ADDRESSES_AT_ONCE]
-            # One may have been lost since the round began.
-            await self._replies.send(self._frames([each for each in some if each in self._addresses], build))
-            await asyncio.sleep(0)  # the event loop has other things to do too
-
-    def _frames(
-        self, addresses: Iterable[IPAddress], build: Callable[[IPAddress, Interface], Iterable[bytes]]
-    ) -> Iterator[Row]:
-        interfaces = {protocol: self._replies.open_interfaces(protocol) for protocol in Protocol}
-        for address in addresses:
-            protocol = Protocol(address.version)
-            for interface in interfaces[protocol]:
-                for frame in build(address, interface):
-                    yield protocol, interface.index, frame
 
     async def _follow_interfaces(self, ready: asyncio.Event) -> None:
         """Keep to the interfaces that there are; sets `ready` once those of the start are answered on."""
-        async with contextlib.aclosing(watch(self._names)) as changes:
-            async for interfaces, own_macs in changes:
-                self._own_macs = own_macs
-                # Imports scapy at the first time, beside the event loop.
-                await asyncio.to_thread(_build_templates, interfaces)
-                has_new_mac = any(self._macs.get(each.index, each.mac) != each.mac for each in interfaces)
-                self._macs.update((each.index, each.mac) for each in interfaces)
-                self._replies.interfaces = interfaces
+        async with contextlib.aclosing(watch(self._choice)) as changes:
+            async for current in changes:
+                self._own_macs = current.macs
+                await asyncio.to_thread(build_templates, current.announcing)  # beside the event loop
+                renewed = self._note_renewed(current)
+                self._replies.interfaces = current.announcing
                 await self._replies.fill()
-                if has_new_mac:  # neighbours still send to the old one
-                    self._burst(self._addresses)
+                for index in renewed:
+                    self._unasked.renew(index, self._addresses - self._unasked.holds.addresses)
                 ready.set()
 
+    def _note_renewed(self, current: Interfaces) -> list[int]:
+        """Give the interfaces that the LAN knows otherwise: by another MAC, or from before a cable was out."""
 
-def _build_templates(interfaces: Iterable[Interface]) -> None:
-    for each in interfaces:
-        _announcements(IPv4Address(0), each)
-        _announcements(IPv6Address(0), each)
+        def is_renewed(each: Interface) -> bool:
+            changes = current.carriers.get(each.index)
+            has_new_carrier = changes is not None and changes != self._carriers.get(each.index)
+            return each.index in self._macs and (self._macs[each.index] != each.mac or has_new_carrier)
 
-
-def _announcements(address: IPAddress, interface: Interface) -> Sequence[bytes]:
-    if isinstance(address, IPv4Address):
-        return arp.gratuitous(address, interface.mac)
-    return (ndp.unsolicited(address, interface.mac, interface.link_local),) if interface.link_local else ()
-
-
-def _questions(address: IPAddress, interface: Interface) -> Sequence[bytes]:
-    if isinstance(address, IPv4Address):
-        return (arp.probe(address, interface.mac),)
-    return (ndp.probe(address, interface.mac, interface.link_local),) if interface.link_local else ()
-
-
-def _in_order(addresses: Iterable[IPAddress]) -> list[IPAddress]:
-    return sorted(addresses, key=lambda address: (address.version, int(address)))
+        renewed = [each.index for each in current.announcing if is_renewed(each)]
+        self._macs.update((each.index, each.mac) for each in current.announcing)
+        self._carriers = current.carriers
+        return renewed

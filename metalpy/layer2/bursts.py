@@ -26,14 +26,17 @@ class _Batch:
 
     next_at_s: float
     number: int
-    rounds_left: int
+    rounds_left: float
     addresses: tuple[IPAddress, ...]
 
 
 class Bursts:
-    """Which addresses are due for a round. Knows no clock: every call says what time it is."""
+    """Which addresses are due for a round. Knows no clock: every call says what time it is.
 
-    def __init__(self, interval_s: float = INTERVAL_S, rounds: int = ROUNDS) -> None:
+    Infinitely many `rounds` go on until the addresses are stopped.
+    """
+
+    def __init__(self, interval_s: float = INTERVAL_S, rounds: float = ROUNDS) -> None:
         self._interval_s = interval_s
         self._rounds = rounds
         self._numbers = itertools.count()

@@ -8,6 +8,7 @@ owns it is decided elsewhere, and whoever misconfigured a host has to put it rig
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ class Conflicts:
         self._grace_s = grace_s
         self._repeat_s = repeat_s
         self._quiet_until_s: dict[IPAddress, float] = {}
+        self.counts: Counter[IPAddress] = Counter()
+        """How many conflicts there were."""
         self._waiting: asyncio.Queue[Conflict] = asyncio.Queue(_MOST_WAITING)
 
     def gain(self, addresses: Iterable[IPAddress], now_s: float) -> None:
@@ -63,8 +66,9 @@ class Conflicts:
         if quiet_until_s is None or now_s < quiet_until_s:
             return
         self._quiet_until_s[address] = now_s + self._repeat_s
+        self.counts[address] += 1
         log.warning(
-            "another host claims an address that this node announces; one of the two has to give it up",
+            "another host claims an address that is this node's to announce; one of the two has to give it up",
             event_name="addressConflict",
             ip=str(address),
             interface=interface,

@@ -61,6 +61,11 @@ class Kind(enum.IntEnum):
     LINGER = 9
     """Go on answering for so many milliseconds after the speaker has gone."""
 
+    WATCH = 10
+    """Report claims to these, though they are not answered for."""
+    UNWATCH = 11
+    """No longer report them, unless they are answered for."""
+
     # Reply process to speaker.
     READY = 16
     """Packet sockets can be had."""
@@ -87,6 +92,8 @@ ROWS = {
     Kind.CLOSE: struct.Struct("!BI"),
     Kind.ADD: struct.Struct("!16s"),
     Kind.REMOVE: struct.Struct("!16s"),
+    Kind.WATCH: struct.Struct("!16s"),
+    Kind.UNWATCH: struct.Struct("!16s"),
     Kind.SEND: struct.Struct(f"!BI{max(FRAME_LENGTHS.values())}s"),
     Kind.SYNC: struct.Struct("!I"),
     Kind.LINGER: struct.Struct("!I"),

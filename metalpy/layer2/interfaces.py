@@ -18,8 +18,11 @@ from pyroute2 import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTMGRP_IPV6_IFADDR, RTMGRP_LINK
 
+from metalpy.layer2 import ipvs
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping
+    import re
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 
 log = structlog.get_logger()
 
@@ -27,6 +30,7 @@ log = structlog.get_logger()
 IFF_UP = 0x1
 IFF_BROADCAST = 0x2
 IFF_NOARP = 0x80
+IFF_LOWER_UP = 0x10000
 # From <linux/if_addr.h> and <linux/rtnetlink.h>.
 IFA_F_DADFAILED = 0x08
 IFA_F_TENTATIVE = 0x40
@@ -59,6 +63,8 @@ class Link:
     flags: int
     master: int = 0
     link_local: IPv6Address | None = None
+    carrier_changes: int = 0
+    """How often the carrier came or went; both may have happened between two messages."""
 
     @property
     def announces(self) -> bool:
@@ -70,20 +76,37 @@ class Link:
         )
 
 
-def announcing(links: Iterable[Link], names: Collection[str] = ()) -> frozenset[Interface]:
-    """Choose the interfaces that announce: all that can, or those of the given names that can."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which interfaces an operator wants: those of these names, or all, but none that a pattern is found in."""
+
+    names: tuple[str, ...] = ()
+    excluded: tuple[re.Pattern[str], ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Tell whether an interface of that name is wanted."""
+        return (not self.names or name in self.names) and not any(each.search(name) for each in self.excluded)
+
+
+ALL = Choice()
+
+
+def announcing(links: Iterable[Link], choice: Choice = ALL) -> frozenset[Interface]:
+    """Choose the interfaces that announce: those wanted that can."""
     return frozenset(
         Interface(link.index, link.name, link.mac, link.link_local)
         for link in links
-        if link.announces and (not names or link.name in names)
+        if link.announces and choice.takes(link.name)
     )
 
 
 class Interfaces(NamedTuple):
-    """Which interfaces announce, and the MACs of all that there are."""
+    """Which interfaces announce, the MACs of all that there are, and which are connected."""
 
     announcing: frozenset[Interface]
     macs: frozenset[str]
+    carriers: Mapping[int, int]
+    """The index of each interface that has a carrier → how often that came or went: another number, another carrier."""
 
 
 class Links:
@@ -124,6 +147,7 @@ class Links:
             mac=message.get("address") or "",
             flags=message["flags"],
             master=message.get("master") or 0,
+            carrier_changes=message.get("carrier_changes") or 0,
         )
 
     def _apply_address(self, message: Any) -> None:
@@ -143,19 +167,25 @@ class Links:
             addresses.add(address)
 
 
-async def watch(names: Collection[str] = ()) -> AsyncGenerator[Interfaces, None]:
+async def watch(choice: Choice = ALL) -> AsyncGenerator[Interfaces, None]:
     """Yield the interfaces that announce: those of now at once, then all of them again whenever that changes.
 
-    With `names` only interfaces of these names count; one that does not exist is logged when that is noticed,
-    and counts as soon as it is there. Goes on for ever: a failure of netlink is logged and everything read again.
+    A name in `choice` that no interface has is logged when that is noticed; the interface counts as soon as it is
+    there. Goes on for ever: a failure of netlink is logged and everything read again.
     """
     absent: frozenset[str] = frozenset()
+    is_ipvs_told = False
     last: Interfaces | None = None
     while True:
         try:
             async for links in _follow():
-                absent = _report_absent(links, names, absent)
-                current = Interfaces(announcing(links, names), frozenset(link.mac for link in links))
+                absent = _report_absent(links, choice.names, absent)
+                is_ipvs_told = is_ipvs_told or ipvs.warn(link.name for link in links)
+                current = Interfaces(
+                    announcing(links, choice),
+                    frozenset(link.mac for link in links),
+                    {link.index: link.carrier_changes for link in links if link.flags & IFF_LOWER_UP},
+                )
                 if current != last:
                     last = current
                     yield current
@@ -180,7 +210,7 @@ async def _follow() -> AsyncIterator[Links]:
             yield links
 
 
-def _report_absent(links: Links, names: Collection[str], reported: frozenset[str]) -> frozenset[str]:
+def _report_absent(links: Links, names: Iterable[str], reported: frozenset[str]) -> frozenset[str]:
     """Log the names that no link has and that have not been reported; return all that no link has."""
     existing = sorted(link.name for link in links)
     absent = frozenset(names).difference(existing)

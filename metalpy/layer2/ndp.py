@@ -9,10 +9,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from metalpy.layer2.arp import mac_bytes
+
 if TYPE_CHECKING:
     from ipaddress import IPv6Address
 
 ETHERTYPE_IPV6 = 0x86DD
+_VERSION = 6
 ICMPV6 = 58
 HOP_LIMIT = 255
 """No router forwards a packet with it unchanged: whoever sent it is on this LAN (RFC 4861 section 3.1)."""
@@ -68,7 +71,7 @@ def asker(frame: bytearray, length: int) -> bytes | None:
     """
     payload = frame[18] << 8 | frame[19]
     end = _PAYLOAD + payload
-    if payload < _SHORTEST or end > length or not _sums_up(frame, payload):
+    if frame[14] >> 4 != _VERSION or payload < _SHORTEST or end > length or not _sums_up(frame, payload):
         return None
     mac: bytes | None = None
     at = _OPTIONS
@@ -146,13 +149,28 @@ def unsolicited(address: IPv6Address, mac: str, link_local: IPv6Address) -> byte
 
 def probe(address: IPv6Address, mac: str, link_local: IPv6Address) -> bytes:
     """Build the question whether another host has `address`: an ordinary solicitation (RFC 4861 section 7.2.2)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
+    octets = mac_bytes(mac)
     group = solicited_node(address.packed)
     body = bytes([SOLICITATION]) + bytes(7) + address.packed + bytes([_SOURCE_LINK_LAYER_ADDRESS, 1]) + octets
     frame = bytearray(b"\x33\x33" + group[12:] + octets + _IPV6_HEADER + link_local.packed + group + body)
     total = int.from_bytes(frame[SOURCE.start :], "big") + len(body) + ICMPV6
     frame[_CHECKSUM] = (-total % 0xFFFF).to_bytes(2, "big")
     return bytes(frame)
+
+
+def duplicate_probe(address: IPv6Address, mac: str) -> bytes:
+    """Build what a host asks that is about to take `address` (RFC 4862 section 5.4.2): from nobody, to the group.
+
+    Whoever has it tells everybody, with override: only fit while the address is not announced by us. Without the
+    option it is eight bytes shorter than other frames here, and those are padding.
+    """
+    group = solicited_node(address.packed)
+    body = bytes([SOLICITATION]) + bytes(7) + address.packed
+    header = _IPV6_HEADER[:6] + len(body).to_bytes(2, "big") + _IPV6_HEADER[8:]
+    frame = bytearray(b"\x33\x33" + group[12:] + mac_bytes(mac) + header + UNSPECIFIED + group + body)
+    total = int.from_bytes(frame[SOURCE.start :], "big") + len(body) + ICMPV6
+    frame[_CHECKSUM] = (-total % 0xFFFF).to_bytes(2, "big")
+    return bytes(frame).ljust(FRAME_LENGTH, b"\0")
 
 
 @functools.lru_cache(maxsize=256)

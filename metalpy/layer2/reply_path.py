@@ -64,6 +64,8 @@ class ReplyPath:
     ) -> None:
         self.addresses: frozenset[IPAddress] | None = None
         """What to answer for; None as long as nobody has said."""
+        self.watched: frozenset[IPAddress] = frozenset()
+        """What to report claims to without answering for it."""
         self.interfaces: frozenset[Interface] = frozenset()
         self._spawn = spawn
         self._claimed = claimed
@@ -79,6 +81,7 @@ class ReplyPath:
     def _begin(self) -> None:
         """Forget what the process that ran was told."""
         self._told: frozenset[IPAddress] = frozenset()
+        self._told_watched: frozenset[IPAddress] = frozenset()
         self._took_over = False
         self._open: dict[tuple[Protocol, int], Interface] = {}
         self._answering: set[tuple[Protocol, int]] = set()
@@ -101,6 +104,10 @@ class ReplyPath:
         """Give the interfaces that this protocol is spoken on."""
         return [each for (spoken, _), each in self._open.items() if spoken is protocol]
 
+    def knows(self, address: IPAddress) -> bool:
+        """Tell whether an address is to be answered for, or watched."""
+        return address in self.watched or (self.addresses is not None and address in self.addresses)
+
     async def send(self, frames: Iterable[Row]) -> None:
         """Put frames on the wire; rows as `Kind.SEND` has them."""
         await self._child.tell(Kind.SEND, frames)
@@ -121,10 +128,13 @@ class ReplyPath:
             closed = {port: each for port, each in self._open.items() if wanted.get(port) != each}
             opened = {port: each for port, each in wanted.items() if self._open.get(port) != each}
             lost, gained = self._told - addresses, addresses - self._told
-            self._open, self._told = wanted, addresses
+            unwatched, watched = self._told_watched - self.watched, self.watched - self._told_watched
+            self._open, self._told, self._told_watched = wanted, addresses, self.watched
             await child.tell(Kind.CLOSE, closed)
-            await child.tell(Kind.REMOVE, [(wide(address.packed),) for address in lost])
-            await child.tell(Kind.ADD, [(wide(address.packed),) for address in gained])
+            await child.tell(Kind.REMOVE, _rows(lost))
+            await child.tell(Kind.ADD, _rows(gained))
+            await child.tell(Kind.UNWATCH, _rows(unwatched))
+            await child.tell(Kind.WATCH, _rows(watched))
             await child.tell(Kind.OPEN, [_opening(protocol, each) for (protocol, _), each in opened.items()])
             for (protocol, index), each in closed.items():
                 self._answering.discard((protocol, index))
@@ -224,6 +234,10 @@ def _ports(interfaces: Iterable[Interface]) -> dict[tuple[Protocol, int], Interf
         if each.link_local:
             ports[Protocol.NDP, each.index] = each
     return ports
+
+
+def _rows(addresses: Iterable[IPAddress]) -> list[Row]:
+    return [(wide(address.packed),) for address in addresses]
 
 
 def _opening(protocol: Protocol, interface: Interface) -> Row:

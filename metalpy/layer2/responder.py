@@ -53,7 +53,8 @@ class Responder:
         self._near = dict.fromkeys(Protocol, packet_filter.Near())
         self._sieved = dict.fromkeys(Protocol, 0)
         """How many addresses there were when the filters were last made."""
-        self._witness = Witness(self._table, lambda claims: self._tell(Kind.CLAIMED, claims))
+        self._watched: set[bytes] = set()
+        self._witness = Witness(self._table, self._watched, lambda claims: self._tell(Kind.CLAIMED, claims))
 
     def run(self) -> None:
         """Serve until the speaker has gone, and for a while after that."""
@@ -97,6 +98,11 @@ class Responder:
                 self._add([narrow(address) for (address,) in rows])
             case Kind.REMOVE:
                 self._remove([narrow(address) for (address,) in rows])
+            case Kind.WATCH:
+                self._watched.update(narrow(address) for (address,) in rows)
+                self._widen(self._watched)
+            case Kind.UNWATCH:
+                self._watched.difference_update(narrow(address) for (address,) in rows)
             case Kind.SEND:
                 self._send(rows)
             case Kind.COUNT:
@@ -139,15 +145,18 @@ class Responder:
     def _add(self, addresses: list[bytes]) -> None:
         for address in addresses:
             self._table[address] = self._all_counts.setdefault(address, [0, 0, 0])
-        by_protocol = _by_protocol(addresses)
-        for protocol, some in by_protocol.items():
-            if not all(map(self._near[protocol].covers, some)):
-                self._sieve(protocol)
-        groups = Counter(map(ndp.solicited_node, by_protocol.get(Protocol.NDP, ())))
+        self._widen(addresses)
+        groups = Counter(map(ndp.solicited_node, _by_protocol(addresses).get(Protocol.NDP, ())))
         joined = [group for group in groups if not self._groups[group]]
         self._groups += groups
         for port in self._ports.values():
             self._join(joined, port)
+
+    def _widen(self, addresses: Iterable[bytes]) -> None:
+        """Let through what asks for these, or claims them."""
+        for protocol, some in _by_protocol(addresses).items():
+            if not all(map(self._near[protocol].covers, some)):
+                self._sieve(protocol)
 
     def _remove(self, addresses: list[bytes]) -> None:
         gone = [address for address in addresses if self._table.pop(address, None)]
@@ -176,7 +185,7 @@ class Responder:
         self._tell(Kind.UNJOINED, [(port.index, code, many) for code, many in unjoined.items()])
 
     def _sieve(self, protocol: Protocol) -> None:
-        addresses = [address for address in self._table if Protocol.of(address) is protocol]
+        addresses = [address for address in self._table.keys() | self._watched if Protocol.of(address) is protocol]
         self._near[protocol] = near = packet_filter.near(addresses)
         self._sieved[protocol] = len(addresses)
         for port in self._ports.values():

@@ -18,7 +18,7 @@ from metalpy.layer2.ports import let_through, packet_socket
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from metalpy.layer2.control import Row
     from metalpy.layer2.packet_filter import Near
@@ -38,10 +38,11 @@ class _View(NamedTuple):
 class Witness:
     """Reports claims as rows of `Kind.CLAIMED`. `run` is one thread, everything else another."""
 
-    def __init__(self, table: Table, report: Callable[[list[Row]], None]) -> None:
+    def __init__(self, table: Table, watched: Container[bytes], report: Callable[[list[Row]], None]) -> None:
         self.yields = False
         """Whether a claimed address is given up: an orphan does not fight for it with the owner that came after."""
         self._table = table
+        self._watched = watched
         self._report = report
         self._views: dict[int, _View] = {}
         self._epoll = select.epoll()
@@ -84,7 +85,7 @@ class Witness:
         try:
             for _ in range(_FRAMES_A_LOOK):
                 address, mac = _claim(view.protocol, view.socket.recv(ndp.FRAME_LENGTH))
-                if address in self._table and mac not in own:
+                if (address in self._table or address in self._watched) and mac not in own:
                     claims.add((view.interface, wide(address), mac))
                     if self.yields:
                         self._table.pop(address, None)

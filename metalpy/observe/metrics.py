@@ -16,7 +16,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +32,7 @@ _LAYER2_COUNTERS = {
     "metallb_layer2_gratuitous_sent": "Number of gratuitous layer2 packets sent for owned IPs",
 }
 
+_CONFLICTS = "metalpy_layer2_address_conflicts"
 _ALLOCATOR_GAUGES: Mapping[str, tuple[str, Callable[[PoolCounts], int]]] = {
     "metallb_allocator_addresses_total": (
         "Number of usable IP addresses, per pool",
@@ -161,11 +162,13 @@ class Layer2Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._rows: dict[str, tuple[int, int, int]] = {}
+        self._conflicts: dict[str, int] = {}
         registry.register(self)
 
-    def show(self, rows: Mapping[str, tuple[int, int, int]]) -> None:
-        """Show requests received, responses sent and unasked announcements sent, by address."""
+    def show(self, rows: Mapping[str, tuple[int, int, int]], conflicts: Mapping[str, int]) -> None:
+        """Show requests received, responses sent and unasked announcements sent, and conflicts, by address."""
         self._rows = dict(rows)
+        self._conflicts = dict(conflicts)
 
     def collect(self) -> Iterator[Metric]:
         """Give the metrics to a scrape."""
@@ -174,6 +177,10 @@ class Layer2Metrics:
             for ip, row in sorted(self._rows.items()):
                 metric.add_sample(name, {"ip": ip}, row[index])
             yield metric
+        conflicts = CounterMetricFamily(_CONFLICTS, "Number of times another host claimed an owned IP", labels=["ip"])
+        for ip, many in sorted(self._conflicts.items()):
+            conflicts.add_metric([ip], many)
+        yield conflicts
 
 
 def exposition(registry: CollectorRegistry) -> bytes:

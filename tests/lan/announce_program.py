@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import re
 import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.errors import CapabilityError
-from metalpy.layer2.announcer import Announcer
+from metalpy.layer2.announcer import Announcer, Timing
+from metalpy.layer2.interfaces import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +50,9 @@ async def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--interval", type=float, default=1.1)
     parser.add_argument("--orphan", type=float, default=10)
     parser.add_argument("--grace", type=float, default=6)
+    parser.add_argument("--repeat", type=float, default=0)
+    parser.add_argument("--exclude", type=re.compile, action="append", default=[])
+    parser.add_argument("--ask-first", action="store_true")
     parser.add_argument("interfaces", nargs="*")
     options = parser.parse_args(arguments)
     structlog.configure(
@@ -56,7 +61,10 @@ async def main(arguments: Sequence[str]) -> None:
     )
     try:
         async with Announcer(
-            options.interfaces, interval_s=options.interval, orphan_s=options.orphan, grace_s=options.grace
+            Choice(tuple(options.interfaces), tuple(options.exclude)),
+            timing=Timing(options.interval, options.grace, options.repeat),
+            orphan_s=options.orphan,
+            asks_first=options.ask_first,
         ) as announcer:
             print(json.dumps("ready"), flush=True)
             while line := await asyncio.to_thread(sys.stdin.readline):

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from metalpy.layer2 import arp
 from tests.lab.wait import wait_until
+from tests.lan.node import Node
 
 if TYPE_CHECKING:
-    from tests.lab.lan import Host
-    from tests.lan.node import Node
+    from pathlib import Path
+
+    from tests.lab.lan import Host, Lan
 
 IP = "192.168.1.240"
 OTHER = "192.168.1.241"
@@ -79,6 +81,44 @@ def test_new_mac_is_announced_for_all_addresses(quick: Node, client: Host) -> No
 
     frames = heard(listening)
     assert set(frames) == set(arp.gratuitous(IPv4Address(IP), "0a:00:00:00:00:33"))
+
+
+def test_interface_whose_cable_is_back_announces_all_addresses_and_no_other_does(
+    quick: Node, lan: Lan, client: Host
+) -> None:
+    lan.cable(quick.host, client, "eth1")
+    quick.wait_for_log(event_name="createARPResponder", interface="eth1")
+    quick.announce(IP, OTHER)
+    wait_until(lambda: quick.counts(OTHER)[2] == 20, 5, "the bursts on both interfaces are over")
+    listening = capture(client, 20)
+    quick.host.unplug()
+    quick.host.plug()
+
+    assert {frame[arp.SENDER_IP] for frame in heard(listening)} == {IPv4Address(each).packed for each in (IP, OTHER)}
+    assert (quick.counts(IP)[2], quick.counts(OTHER)[2]) == (30, 30)
+    assert not quick.logs(event_name="deleteARPResponder")
+
+
+def test_interface_that_was_down_announces_all_addresses(quick: Node, client: Host) -> None:
+    quick.announce(IP)
+    wait_until(lambda: quick.counts(IP)[2] == 10, 5, "the burst is over")
+    listening = capture(client, 10)
+    quick.host.run(["ip", "link", "set", "eth0", "down"])
+    quick.wait_for_log(event_name="deleteARPResponder", interface="eth0")
+    quick.host.run(["ip", "link", "set", "eth0", "up"])
+
+    assert set(heard(listening)) == set(arp.gratuitous(IPv4Address(IP), quick.host.mac))
+
+
+def test_addresses_are_announced_again_and_again_if_asked_to(host: Host, tmp_path: Path) -> None:
+    node = Node(host, tmp_path / "logs", "--interval", "0.001", "--repeat", "0.05", "--grace", "86400")
+    node.announce(IP, OTHER)
+    wait_until(lambda: node.counts(IP)[2] >= 20, 5, "five repetitions after the burst")
+    node.announce(OTHER)
+    said = node.counts(IP)[2]
+    wait_until(lambda: node.counts(OTHER)[2] >= 40, 5, "ten more of the other")
+
+    assert node.counts(IP)[2] == said
 
 
 def test_gained_ipv6_address_is_announced_in_five_rounds_with_the_exact_bytes(quick: Node, client: Host) -> None:

@@ -120,4 +120,26 @@ def test_interface_without_arp_gets_no_socket(name: str, node: Node, client: Hos
     second_cable(node, client)
     node.wait_for_log(interface="eth1", **CREATED)
 
-    assert node.logs(interface=name) == []
+    assert node.logs(interface=name, **CREATED) == []
+    assert len(node.logs(event_name="strictARPMissing")) == (name == "kube-ipvs0")
+
+
+def test_excluded_interfaces_are_not_answered_on(host: Host, client: Host, tmp_path: Path) -> None:
+    node = Node(host, tmp_path / "excluding", "--exclude", "^docker", "--exclude", "^eth0$")
+    node.announce(IP)
+    mac = second_cable(node, client)
+    node.wait_for_log(interface="eth1", **CREATED)
+
+    assert is_answered(node, client, "eth1", mac)
+    assert node.logs(interface="eth0") == []
+
+
+def test_port_that_a_bridge_has_from_the_start_gets_no_socket(host: Host, client: Host, tmp_path: Path) -> None:
+    host.run(["ip", "link", "add", "br0", "address", "0a:00:00:00:00:44", "type", "bridge", "forward_delay", "0"])
+    host.run(["ip", "link", "set", "eth0", "master", "br0"])
+    host.run(["ip", "link", "set", "br0", "up"])
+    node = Node(host, tmp_path / "bridged")
+    node.announce(IP)
+
+    assert is_answered(node, client, mac="0a:00:00:00:00:44")
+    assert [line["interface"] for line in node.logs(**CREATED)] == ["br0"]

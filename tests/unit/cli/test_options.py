@@ -53,6 +53,21 @@ def test_defaults_are_the_references(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert speaker_settings(values) == SpeakerSettings("n")
 
 
+def test_speaker_is_told_how_to_treat_the_lan() -> None:
+    words = ("--exclude-interface=^docker.*", "--exclude-interface", "^lo$", "--garp-interval=30")
+    settings = speaker_settings(parsed("--node-name=n", *words, "--probe-before-announce"))
+
+    assert [each.pattern for each in settings.excluded_interfaces] == ["^docker.*", "^lo$"]
+    assert (settings.garp_interval_s, settings.probe_before_announce) == (30, True)
+
+
+def test_expression_that_is_none_is_refused_with_what_is_wrong() -> None:
+    result = CliRunner().invoke(click.command(speaker_options(lambda **_: None)), ["--exclude-interface", "(eth"])
+
+    assert result.exit_code == 2
+    assert "'(eth' is not a regular expression: missing )" in result.output
+
+
 def test_flag_beats_variable_and_variable_beats_the_pods_namespace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,15 @@ def test_round_that_is_late_does_not_shift_the_next(late_s: float) -> None:
     bursts.due(late_s)
 
     assert bursts.next_at_s == 2.0
+
+
+def test_endless_rounds_go_on_until_the_address_is_lost() -> None:
+    bursts = Bursts(interval_s=10, rounds=math.inf)
+    bursts.start([ONE, TWO], 10.0)
+
+    assert [bursts.due(at_s) for at_s in (9.0, 10.0, 20.0, 30.0)] == [[], [ONE, TWO], [ONE, TWO], [ONE, TWO]]
+    bursts.stop([ONE, TWO])
+    assert rounds(bursts) == [(40.0, [])]
 
 
 def test_nothing_gained_means_nothing_due() -> None:

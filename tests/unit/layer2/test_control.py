@@ -16,6 +16,8 @@ EXAMPLES: list[tuple[Kind, list[Row]]] = [
     (Kind.CLOSE, [(Protocol.NDP, 7)]),
     (Kind.ADD, [(V4,), (b"\xfd" + bytes(15),)]),
     (Kind.REMOVE, [(V4,)]),
+    (Kind.WATCH, [(V4,)]),
+    (Kind.UNWATCH, [(V4,)]),
     (Kind.SEND, [(Protocol.NDP, 3, bytes(86))]),
     (Kind.COUNT, []),
     (Kind.SYNC, [(42,)]),

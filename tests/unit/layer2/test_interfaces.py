@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import structlog.testing
 
-from metalpy.layer2.interfaces import Interface, Link, Links, _report_absent, announcing
+from metalpy.layer2.interfaces import Choice, Interface, Link, Links, _report_absent, announcing
 
 UP_BROADCAST = 0x1 | 0x2 | 0x40 | 0x1000
 MAC = "0a:00:00:00:00:01"
@@ -57,7 +58,18 @@ def test_interface_does_not_announce(rest: dict[str, Any]) -> None:
 def test_only_wanted_names_announce() -> None:
     both = links(message(), message(3, "eth1"))
 
-    assert announcing(both, ("eth1", "eth9")) == {Interface(3, "eth1", MAC)}
+    assert announcing(both, Choice(("eth1", "eth9"))) == {Interface(3, "eth1", MAC)}
+
+
+def test_interface_in_whose_name_a_pattern_is_found_does_not_announce() -> None:
+    several = links(message(), message(3, "cali123"), message(4, "my-docker0"), message(5, "docker0"))
+    choice = Choice(excluded=(re.compile("^docker.*"), re.compile("ali")))
+
+    assert {each.name for each in announcing(several, choice)} == {"eth0", "my-docker0"}
+
+
+def test_named_interface_that_is_excluded_does_not_announce() -> None:
+    assert announcing(links(message()), Choice(("eth0",), (re.compile("eth"),))) == frozenset()
 
 
 def test_link_that_goes_is_forgotten() -> None:

@@ -26,7 +26,7 @@ async def test_metrics_have_the_reference_names_and_types() -> None:
     (port,) = free_ports(1)
 
     async def count() -> None:
-        layer2.show({"10.0.0.1": (7, 6, 5)})
+        layer2.show({"10.0.0.1": (7, 6, 5)}, {"10.0.0.1": 2})
 
     page.asks(count)
     client.updates.inc()
@@ -43,6 +43,7 @@ async def test_metrics_have_the_reference_names_and_types() -> None:
     for name, value in (("requests_received", 7), ("responses_sent", 6), ("gratuitous_sent", 5)):
         assert f"# TYPE metallb_layer2_{name} counter" in lines
         assert f'metallb_layer2_{name}{{ip="10.0.0.1"}} {value}.0' in lines
+    assert 'metalpy_layer2_address_conflicts_total{ip="10.0.0.1"} 2.0' in lines
 
 
 async def test_ready_only_when_nothing_is_waited_for() -> None:
