@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SANDBOX := $(BIN)/python -m tests.lab.sandbox
-BENCHES := allocation arp_flat ndp bulk quiet
+BENCHES := allocation arp arp_flat ndp storm busy bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory
 PEER_PARTS := metallb-0.15
@@ -16,6 +16,7 @@ FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
 OUTAGES ?= 10
+FUZZ_FRAMES ?= 1000000
 
 .DEFAULT_GOAL := help
 .PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-long check bench bench-quick fuzz wire clean
@@ -72,8 +73,9 @@ bench: lab ## Measure: one JSON object a line, ratios against peers and limits o
 bench-quick: lab ## The benchmarks, shortened
 	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name --quick || exit 1; done
 
-fuzz: install ## Feed FUZZ_DOCUMENTS mutated configurations to the parser
+fuzz: install ## Feed FUZZ_DOCUMENTS mutated configurations to the parser, FUZZ_FRAMES frames to the responders
 	FUZZ_DOCUMENTS=$(FUZZ_DOCUMENTS) $(BIN)/pytest tests/unit/config/test_mutations.py --timeout 3600
+	FUZZ_FRAMES=$(FUZZ_FRAMES) $(BIN)/pytest tests/unit/layer2/test_fuzzed_frames.py --timeout 3600
 
 wire: install ## Generate the stubs of gobgpd's API from metalpy/bgp/wire/gobgp4.proto
 	$(BIN)/python -m tests.lab.wire

@@ -88,7 +88,7 @@ LEGACY = Program("metallb-0.11", _legacy)
 NEWER = Program("metallb-0.15", _newer)
 
 
-def install_custom_resources(api: ControlPlane) -> None:
+def install_custom_resources(api: ControlPlane, addresses: str = POOL) -> None:
     """Give the newer MetalLB its CRDs, from its Go module, and the same pool as the ConfigMap has."""
     for file in sorted((_module_directory("metallb-0.15") / "config" / "crd" / "bases").glob("*.yaml")):
         api.apply(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
@@ -96,7 +96,7 @@ def install_custom_resources(api: ControlPlane) -> None:
         "apiVersion": "metallb.io/v1beta1",
         "kind": "IPAddressPool",
         "metadata": {"name": "bench", "namespace": NAMESPACE},
-        "spec": {"addresses": [POOL]},
+        "spec": {"addresses": [addresses]},
     }
     path = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools"
     wait_until(lambda: _is_served(api), READY_S, "the API server serves IPAddressPools")

@@ -166,6 +166,16 @@ def test_questions_have_the_bytes_that_scapy_builds() -> None:
         )
 
 
+def test_question_of_a_host_about_to_take_an_address_is_right_for_random_addresses() -> None:
+    chance = random.Random(4862)
+    for _ in range(50):
+        target = IPv6Address(chance.randbytes(16))
+        group = IPv6Address(ndp.solicited_node(target.packed))
+        packet = Ether(dst="33:33:" + group.packed[12:].hex(":"), src=MAC) / IPv6(src="::", dst=str(group), hlim=255)
+
+        assert ndp.duplicate_probe(target, MAC) == bytes(packet / ICMPv6ND_NS(tgt=str(target))) + bytes(8)
+
+
 def test_announcement_has_the_reference_bytes() -> None:
     frame = ndp.unsolicited(ADDRESS, MAC, LINK_LOCAL)
 

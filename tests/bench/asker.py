@@ -1,0 +1,92 @@
+"""A client of the ARP benchmarks: `python -m tests.bench.asker`, told one JSON array a line, answering each likewise.
+
+`["wait", INTERFACE, MANY, SECONDS]` returns `true` once each of the first MANY addresses is answered for.
+`["ask", INTERFACE, MANY, OUTSTANDING, SECONDS]` asks for them in random order for that long, with so many requests
+on their way at a time, and returns `[SECONDS, {"TENTHS OF A MICROSECOND": ANSWERS}]`. A request that gets no answer
+within a second ends the program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sys
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.flat_asker import ANSWERED, ASKED, address, frames, mac_of, opened, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TENTH_NS = 100
+WINDOW = 64
+"""Requests on their way while it is waited for all answers: fewer than a socket buffer holds."""
+_ASKED, _ANSWERED = ASKED["arp"], ANSWERED["arp"]
+
+
+def wait(interface: str, many: int, limit_s: float) -> bool:
+    """Ask until all have answered. Raises `TimeoutError`."""
+    mac = mac_of(interface)
+    missing = {
+        target: request("arp", mac, target) for number in range(many) if (target := address("arp", number).packed)
+    }
+    end_s = time.monotonic() + limit_s
+    with opened("arp", interface, 0.1) as wire:
+        while missing:
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"no answer over {interface} for {len(missing)} addresses within {limit_s} s")
+            some = list(itertools.islice(missing.values(), WINDOW))
+            for each in some:
+                wire.send(each)
+            with contextlib.suppress(BlockingIOError):  # an answer is late: ask again
+                enough = len(missing) - len(some)
+                while len(missing) > enough:
+                    missing.pop(wire.recv(128)[_ANSWERED], None)
+    return True
+
+
+def ask(interface: str, many: int, outstanding: int, seconds: float) -> tuple[float, Counter[int]]:
+    """Ask for that long; gives the exact time and how many answers took how many tenths of a microsecond."""
+    requests = frames("arp", interface, many)
+    taken_ns: list[int] = []
+    answer = bytearray(128)
+    now, note = time.perf_counter_ns, taken_ns.append
+    with opened("arp", interface, 1) as wire:
+        send, receive = wire.send, wire.recv_into
+        on_their_way: deque[tuple[int, bytes]] = deque()
+        started, ended = on_their_way.append, on_their_way.popleft
+        begin = current = now()
+        end = begin + int(seconds * 1e9)
+        while current < end:
+            for frame in requests:
+                send(frame)
+                started((now() if outstanding > 1 else current, frame))
+                if len(on_their_way) < outstanding:
+                    continue
+                sent, asked = ended()
+                receive(answer)
+                while answer[_ANSWERED] != asked[_ASKED]:  # hosts have other things to say too
+                    receive(answer)
+                current = now()
+                note(current - sent)
+                if current >= end:
+                    break
+    return (current - begin) / 1e9, Counter(taken // TENTH_NS for taken in taken_ns)
+
+
+def obey(command: str, *arguments: Any) -> Any:
+    """Carry out one command."""
+    return wait(*arguments) if command == "wait" else ask(*arguments)
+
+
+def main(lines: Iterable[str]) -> None:
+    """Obey until the end of the input."""
+    for line in lines:
+        print(json.dumps(obey(*json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.stdin)

@@ -1,0 +1,84 @@
+"""How long answers take while the cluster is busy: `python -m tests.bench.busy [--quick]`.
+
+Ten thousand Services get addresses of this node, are changed and deleted, on an API server, while a client goes on
+asking for one address, over one cable of our speaker and over another of a host whose kernel answers, in turn. *Ours*
+is the time within which 99 of 100 answers came meanwhile, *limit* that of the same host with nothing going on, before
+and after. The kernel's line says what the machine does to anybody. The API server, which is elsewhere in real life,
+and whoever writes to it get the processors only when nobody else wants them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tests.bench.answers import Answers
+from tests.bench.report import line
+from tests.bench.speaker_site import KERNEL, OURS, SpeakerSite, change, creations, deletions
+from tests.lab import sandbox
+
+ROUND_S = 0.2
+Figures = dict[str, Answers]
+
+
+def yield_processors(*pids: int) -> None:
+    """Let all threads of these processes run only when no other wants to."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+
+
+def ask(site: SpeakerSite, figures: Figures) -> None:
+    """Ask both once."""
+    for name in (OURS, KERNEL):
+        figures.setdefault(name, Answers()).add(site.asker.ask(site.interface(name), 1, 1, ROUND_S))
+
+
+def rest(site: SpeakerSite, rounds: int, figures: Figures) -> None:
+    """Ask while nothing happens."""
+    for _ in range(rounds):
+        ask(site, figures)
+
+
+async def storm_of_changes(site: SpeakerSite, many: int, figures: Figures) -> None:
+    """Ask while Services are created, changed and deleted."""
+    is_over = False
+
+    async def go_on_asking() -> None:
+        while not is_over:
+            await asyncio.to_thread(ask, site, figures)
+
+    asking = asyncio.create_task(go_on_asking())
+    numbers = range(1, many + 1)
+    await site.send(creations(number) for number in numbers)
+    await site.send([change(number)] for number in numbers)
+    await site.send(deletions(number) for number in numbers)
+    is_over = True
+    await asking
+
+
+def measure(many: int, rounds: int) -> None:
+    """Measure and print."""
+    at_rest: Figures = {}
+    busy: Figures = {}
+    with SpeakerSite((OURS,)) as site:
+        site.grow(1)
+        site.start()
+        site.settle()
+        yield_processors(site.api.etcd.pid, site.api.api_server.pid, os.getpid())
+        rest(site, rounds, at_rest)
+        asyncio.run(storm_of_changes(site, many, busy))
+        site.settle()
+        rest(site, rounds, at_rest)
+    for name in (OURS, KERNEL):
+        for share in (50, 99):
+            ours_us, limit_us = (each[name].quantile_us(share / 100) for each in (busy, at_rest))
+            title, answers = f"busy.{many}.{name}.p{share}", busy[name].count
+            print(line(title, "µs", answers, ours_us, limit=limit_us, smaller_is_better=True), flush=True)
+
+
+if __name__ == "__main__":
+    sandbox.enter()
+    measure(*((200, 5) if "--quick" in sys.argv[1:] else (10_000, 50)))

@@ -1,0 +1,278 @@
+"""Whole speakers on a LAN, for benchmarks: metalpy's, MetalLB's before and after custom resources, and a bare kernel.
+
+Each has a host of its own, a cable of its own to the client, and speaks for all addresses: in one cluster of one
+node, whose name all of them bear. The API server is reached over the LAN, where the hosts do not see each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from metalpy.daemon.status_writer import IN_FLIGHT
+from tests.bench.answers import Asker
+from tests.bench.controllers import install_custom_resources
+from tests.bench.flat_asker import address
+from tests.cluster.controllers import NAMESPACE, deployed
+from tests.lab.kube.control_plane import ControlPlane
+from tests.lab.lan import Host, Lan
+from tests.lab.parts import lab_binary
+from tests.lab.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Object = dict[str, Any]
+Request = tuple[str, str, bytes]
+
+OURS, LEGACY, NEWER, KERNEL = "metalpy", "metallb-0.11", "metallb-0.15", "kernel"
+NODE = "node1"
+POOL = "10.0.0.0/16"
+SERVICES_NAMESPACE = "bench"
+API_ADDRESS = "192.168.1.250"
+ANSWERED_S = 120
+SETTLED_S = 90
+SETTLED_SHARE = 0.03
+"""Of a core: less than this for a second means that a speaker has digested what there is."""
+
+_CONFIG = f"address-pools:\n- {{name: bench, protocol: layer2, addresses: [{POOL}]}}\n"
+_SERVICES = f"/api/v1/namespaces/{SERVICES_NAMESPACE}/services"
+_ENDPOINTS = f"/api/v1/namespaces/{SERVICES_NAMESPACE}/endpoints"
+_SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{SERVICES_NAMESPACE}/endpointslices"
+_ADVERTISEMENTS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements"
+_POD = f"/api/v1/namespaces/{NAMESPACE}/pods"
+_REFUSED = 400
+
+
+class SpeakerSite:
+    """The LAN, the cluster and the speakers; a context manager, inside a sandbox only."""
+
+    def __init__(self, speakers: Sequence[str]) -> None:
+        self.speakers = tuple(speakers)
+        self.hosts: dict[str, Host] = {}
+        self._stack = ExitStack()
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            self.lan = undo.enter_context(Lan())
+            self.client = self._host("client")
+            self.asker = Asker(self.client)
+            for name in (*self.speakers, KERNEL):
+                self.hosts[name] = self._host(name.replace(".", "-"))
+                self.lan.cable(self.hosts[name], self.client, self.interface(name))
+            for command in (
+                f"link add api0 type veth peer name api netns {self.lan.name}",
+                f"-n {self.lan.name} link set api master bridge up",
+                f"address add {API_ADDRESS}/24 dev api0",
+                "link set api0 up",
+            ):
+                subprocess.run(["ip", *command.split()], check=True)
+            self.api = undo.enter_context(ControlPlane(address=API_ADDRESS))
+            self._furnish()
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @staticmethod
+    def interface(name: str) -> str:
+        """Give the name of the cable between a contestant and the client, at both ends."""
+        return f"to-{name[-11:]}"
+
+    def grow(self, count: int) -> None:
+        """Create Services with addresses and endpoints until there are so many, and let the kernel have those too."""
+        if not self._count:
+            self.hosts[KERNEL].run(["ip", "address", "add", f"{address('arp', 0)}/32", "dev", "lo"])
+        if count > 1:
+            self.hosts[KERNEL].run(["ip", "route", "replace", "local", POOL, "dev", "lo"])
+        has_legacy = LEGACY in self.speakers
+        asyncio.run(self.send(creations(number, endpoints=has_legacy) for number in range(self._count, count)))
+        self._count = count
+
+    def start(self) -> None:
+        """Start all speakers."""
+        for name in self.speakers:
+            log = (self.api.directory / f"{name}.log").open("wb")
+            self._stack.enter_context(log)
+            command = getattr(self, f"_{name.partition('-')[2].replace('.', '_') or 'ours'}")(self.hosts[name])
+            self.hosts[name].popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def settle(self) -> None:
+        """Return once every contestant answers for every address, and all speakers are at rest."""
+        self._await_answers()
+        wait_until(self._is_at_rest, SETTLED_S, "the speakers are at rest")
+
+    def freeze(self) -> None:
+        """Like `settle`, but keep the cluster from disturbing from now on: the API server hangs.
+
+        The newer MetalLB goes on writing statuses for minutes after it has announced thousands of Services.
+        """
+        self._await_answers()
+        self.api.api_server.pause()
+        self.api.etcd.pause()
+        wait_until(self._is_at_rest, SETTLED_S, "the speakers are at rest")
+
+    def _await_answers(self) -> None:
+        for name in self.hosts:
+            self.asker.wait(self.interface(name), self._count, ANSWERED_S)
+
+    def _is_at_rest(self) -> bool:
+        return all(self.cpu_share(name, 1) < SETTLED_SHARE for name in self.speakers)
+
+    def cpu_share(self, name: str, seconds: float) -> float:
+        """Measure what share of one core all processes of a host take for a while."""
+        before, begin = cpu_s(self.hosts[name]), time.monotonic()
+        time.sleep(seconds)  # a measurement takes its time
+        return (cpu_s(self.hosts[name]) - before) / (time.monotonic() - begin)
+
+    async def send(self, groups: Iterable[Iterable[Request]]) -> None:
+        """Send groups of requests, those of one group after each other, `IN_FLIGHT` groups at a time."""
+        due = iter(groups)
+        account = self.api.service_account_token(SERVICES_NAMESPACE, "bench")
+        context = ssl.create_default_context(cafile=str(self.api.ca))
+        headers = {"Authorization": f"Bearer {account}", "Accept": "application/json"}
+        connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=context)
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+            async def one(request: Request) -> None:
+                method, path, body = request
+                kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+                url = f"{self.api.url}{path}"
+                async with session.request(method, url, data=body, headers={"Content-Type": kind}) as answer:
+                    text = await answer.read()
+                    if answer.status >= _REFUSED:
+                        raise RuntimeError(f"{method} {path}: {answer.status}: {text[:200]!r}")
+
+            async def work() -> None:
+                for group in due:
+                    for request in group:
+                        await one(request)
+
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(IN_FLIGHT):
+                    tasks.create_task(work())
+        self.api.admin.close()  # the API server closes what was idle for long
+
+    def _host(self, name: str) -> Host:
+        host = self.lan.host(name)
+        subprocess.run(["bridge", "-n", self.lan.name, "link", "set", "dev", name, "isolated", "on"], check=True)
+        return host
+
+    def _furnish(self) -> None:
+        names = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}},)
+        self.api.apply(*deployed("namespace.yaml"), *names)
+        self.api.apply(*deployed("rbac.yaml"))
+        me = {"name": "bench", "namespace": SERVICES_NAMESPACE}
+        metadata = {"name": "config", "namespace": NAMESPACE}
+        self.api.apply(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config": _CONFIG}},
+            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": me},
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": "bench"},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+                "subjects": [{"kind": "ServiceAccount", **me}],
+            },
+        )
+        ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Bench", "message": ""}]}
+        self.api.admin.patch(f"/api/v1/nodes/{NODE}/status", {"status": ready})
+        if NEWER in self.speakers:
+            install_custom_resources(self.api, POOL)
+            advertisement = {
+                "apiVersion": "metallb.io/v1beta1",
+                "kind": "L2Advertisement",
+                "metadata": {"name": "bench"},
+            }
+            self.api.admin.create(_ADVERTISEMENTS, advertisement)
+            container = {"name": "speaker", "image": "none"}
+            spec = {"nodeName": NODE, "containers": [container], "automountServiceAccountToken": False}
+            account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+            self.api.apply({**account, "metadata": {"name": "default", "namespace": NAMESPACE}})
+            self.api.admin.create(_POD, {"metadata": {"name": NEWER.replace(".", "-")}, "spec": spec})
+
+    def _ours(self, _: Host) -> list[str]:
+        kubeconfig = self.api.service_account_kubeconfig(NAMESPACE, "speaker")
+        place = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, "--host", "127.0.0.1"]
+        return [sys.executable, "-m", "metalpy", "speaker", *place, "--node-name", NODE, "--member", NODE]
+
+    def _0_11(self, host: Host) -> list[str]:
+        # Without a membership it announces nothing; alone in one it does.
+        alone = ["-ml-bindaddr", host.address, "-ml-labels", "app=nobody", "-ml-secret-key", "0123456789abcdef"]
+        return [str(lab_binary("metallb-0.11-speaker")), *self._flags(), *alone]
+
+    def _0_15(self, _: Host) -> list[str]:
+        return [str(lab_binary("metallb-0.15-speaker")), *self._flags(), "-pod-name", NEWER.replace(".", "-")]
+
+    def _flags(self) -> list[str]:
+        place = ["-kubeconfig", str(self.api.kubeconfig), "-namespace", NAMESPACE, "-host", "127.0.0.1"]
+        return [*place, "-node-name", NODE]
+
+
+def cpu_s(host: Host) -> float:
+    """Read how long a host's processes have been running on a CPU, to the nanosecond."""
+    pids = subprocess.run(["ip", "netns", "pids", host.name], capture_output=True, text=True, check=True)
+    threads = (thread for pid in pids.stdout.split() for thread in Path(f"/proc/{pid}/task").iterdir())
+    return sum(int((thread / "schedstat").read_text(encoding="ascii").split()[0]) for thread in threads) / 1e9
+
+
+def creations(number: int, *, endpoints: bool = False) -> Iterator[Request]:
+    """Give the requests that make a Service that has its address and an endpoint, as Endpoints too if wanted."""
+    metadata = {"name": name(number)}
+    spec = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"name": "http", "port": 80}]}
+    slice_metadata = {"name": name(number), "labels": {"kubernetes.io/service-name": name(number)}}
+    ready = {"addresses": ["10.244.0.9"], "conditions": {"ready": True}, "nodeName": NODE}
+    ports = [{"name": "http", "port": 80}]
+    subset = {"addresses": [{"ip": "10.244.0.9", "nodeName": NODE}], "ports": ports}
+    slice_ = {"metadata": slice_metadata, "addressType": "IPv4", "endpoints": [ready], "ports": ports}
+    if endpoints:
+        yield _post(_ENDPOINTS, {"metadata": metadata, "subsets": [subset]})
+    yield _post(_SLICES, slice_)
+    yield _post(_SERVICES, {"metadata": metadata, "spec": spec})
+    yield status(number)
+
+
+def status(number: int) -> Request:
+    """Give the request that gives a Service its address."""
+    ingress = [{"ip": str(address("arp", number))}]
+    return (
+        "PATCH",
+        f"{_SERVICES}/{name(number)}/status",
+        json.dumps({"status": {"loadBalancer": {"ingress": ingress}}}).encode(),
+    )
+
+
+def change(number: int) -> Request:
+    """Give a request that changes a Service, though not what is announced."""
+    return (
+        "PATCH",
+        f"{_SERVICES}/{name(number)}",
+        json.dumps({"metadata": {"annotations": {"changed": "yes"}}}).encode(),
+    )
+
+
+def deletions(number: int) -> Iterator[Request]:
+    """Give the requests that delete a Service and what belongs to it."""
+    for path in (_SERVICES, _SLICES):
+        yield "DELETE", f"{path}/{name(number)}", b""
+
+
+def name(number: int) -> str:
+    """Give the name of the Service of that number."""
+    return f"app-{number:05}"
+
+
+def _post(path: str, content: Object) -> Request:
+    return "POST", path, json.dumps(content).encode()
