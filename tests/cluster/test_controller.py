@@ -234,10 +234,11 @@ def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, 
             role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
     site.api.wipe()
     site.grant(rbac)
+    site.api.apply(*deployed("workloads.yaml"))  # the secret belongs to the Deployment
     site.configure(POOL)
     site.service("nginx")
     since = len(site.api.audited())
-    controller = site.start()
+    controller = site.start("--ml-secret-name=memberlist", "--deployment=controller")
 
     def missed() -> bool:
         refused = any(

@@ -1,0 +1,136 @@
+"""What deploy/ says and what the programs understand are one."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from metalpy import __version__
+from metalpy.cli.options import DEFAULT_NAMESPACE
+from metalpy.config.legacy import parse_legacy
+from metalpy.config.manifest import text_of_file
+from metalpy.observe.http import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    import click
+
+Object = dict[str, Any]
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILES = sorted(DEPLOY.glob("*.yaml"))
+OBJECTS: list[Object] = [each for file in FILES for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+WORKLOADS = [each for each in OBJECTS if each["kind"] in {"Deployment", "DaemonSet"}]
+each_workload = pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each["metadata"]["name"])
+
+
+def pod_of(workload: Object) -> Object:
+    spec: Object = workload["spec"]["template"]["spec"]
+    return spec
+
+
+def container_of(workload: Object) -> Object:
+    (container,) = pod_of(workload)["containers"]
+    return dict(container)
+
+
+def command_of(container: Object) -> click.Command:
+    program, name = container["command"]
+    assert program == "metalpy"
+    command: click.Command = getattr(importlib.import_module(f"metalpy.cli.{name}"), name)
+    return command
+
+
+def parse(container: Object) -> dict[str, Any]:
+    """Parse a container's command line as metalpy does, with what the kubelet would put into the environment."""
+    return command_of(container).make_context("metalpy", list(container["args"])).params
+
+
+@each_workload
+def test_arguments_and_variables_are_understood(workload: Object, monkeypatch: pytest.MonkeyPatch) -> None:
+    container = container_of(workload)
+    known = {option.envvar for option in command_of(container).params if isinstance(option.envvar, str)}
+    for variable in container["env"]:
+        assert variable["name"] in known
+        monkeypatch.setenv(variable["name"], variable.get("value") or "from-the-field")
+    options = parse(container)
+
+    (port,) = container["ports"]
+    assert options["port"] == port["containerPort"] == DEFAULT_PORT
+    assert workload["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(DEFAULT_PORT)
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["port"] == port["name"]
+
+
+@each_workload
+def test_account_exists_and_labels_select_the_pods(workload: Object) -> None:
+    accounts = {each["metadata"]["name"] for each in OBJECTS if each["kind"] == "ServiceAccount"}
+
+    assert pod_of(workload)["serviceAccountName"] in accounts
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    # A selector never changes, so this is what an apply over MetalLB 0.12 stands or falls with.
+    assert workload["spec"]["selector"]["matchLabels"] == labels
+    assert labels == {"app": "metallb", "component": workload["metadata"]["name"]}
+
+
+@each_workload
+def test_image_is_of_this_version_and_never_has_to_be_pulled_again(workload: Object) -> None:
+    container = container_of(workload)
+
+    assert container["image"] == f"metalpy:{__version__}"
+    assert container["imagePullPolicy"] == "IfNotPresent"
+
+
+@each_workload
+def test_container_has_no_right_but_net_raw_for_the_speaker(workload: Object) -> None:
+    security = container_of(workload)["securityContext"]
+
+    assert security["readOnlyRootFilesystem"]
+    assert not security["allowPrivilegeEscalation"]
+    added = {"speaker": ["NET_RAW"]}.get(workload["metadata"]["name"])
+    assert security["capabilities"] == ({"drop": ["ALL"], "add": added} if added else {"drop": ["ALL"]})
+
+
+def test_secret_and_its_owner_are_what_the_rights_name() -> None:
+    deployment = next(each for each in WORKLOADS if each["kind"] == "Deployment")
+    variables = {each["name"]: each.get("value") for each in container_of(deployment)["env"]}
+    rules = [rule for each in OBJECTS if each["kind"] == "Role" for rule in each["rules"]]
+    named = {rule["resources"][0]: rule["resourceNames"] for rule in rules if "resourceNames" in rule}
+
+    assert named["secrets"] == [variables["METALLB_ML_SECRET_NAME"]]
+    assert named["deployments"] == [variables["METALLB_DEPLOYMENT"]] == [deployment["metadata"]["name"]]
+
+
+def test_everything_is_in_the_one_namespace_and_that_comes_first() -> None:
+    cluster_wide = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+
+    assert (OBJECTS[0]["kind"], OBJECTS[0]["metadata"]["name"]) == ("Namespace", DEFAULT_NAMESPACE)
+    assert {each["metadata"].get("namespace") for each in OBJECTS if each["kind"] not in cluster_wide} == {
+        DEFAULT_NAMESPACE
+    }
+
+
+def test_apply_of_the_directory_leaves_the_users_configuration_alone() -> None:
+    assert "ConfigMap" not in {each["kind"] for each in OBJECTS}
+
+
+@pytest.mark.parametrize("file", sorted((DEPLOY / "examples").glob("*.yaml")), ids=lambda file: str(file.name))
+def test_example_is_a_good_configuration_where_the_daemons_look_for_it(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    metadata = yaml.safe_load(text)["metadata"]
+    parsed = parse_legacy(text_of_file(text))
+
+    assert not parsed.warnings
+    assert metadata["namespace"] == DEFAULT_NAMESPACE
+    assert {f"--config={metadata['name']}"} <= set(container_of(WORKLOADS[0])["args"])
+
+
+def test_image_starts_the_program_that_the_manifests_call() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+    assert re.search(r'^ENTRYPOINT \["metalpy"\]$', dockerfile, re.MULTILINE)
+    assert f"-t metalpy:{__version__} " in dockerfile
