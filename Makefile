@@ -19,7 +19,8 @@ OUTAGES ?= 10
 FUZZ_FRAMES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-long check bench bench-quick fuzz wire clean
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-nodes test-long nodes cluster cluster-down \
+	check bench bench-quick fuzz wire clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,10 +40,20 @@ packages: install
 lab: packages ## Get the lab's parts: Kubernetes, etcd and MetalLB from Go modules; 15 minutes the first time
 	@$(BIN)/python -m tests.lab.build $(LAB_PARTS)
 
+nodes: lab ## Get what real nodes are made of, and build the image; 3 minutes the first time
+	@tests/lab/packages.sh nodes
+	@$(BIN)/python -m tests.lab.nodes.images
+
+cluster: nodes ## Start a real cluster of two nodes in the background, to try things on; needs root
+	@$(BIN)/python -m tests.lab.nodes up
+
+cluster-down: install ## End it
+	@$(BIN)/python -m tests.lab.nodes down
+
 demo: packages ## Play the tutorials' story on a LAN of network namespaces
 	@$(BIN)/python -m tests.seeds.demo
 
-test: check test-unit test-lan test-seeds test-cluster bench-quick ## Everything that a change must pass
+test: check test-unit test-lan test-seeds test-cluster test-nodes bench-quick ## Everything that a change must pass
 
 check: install ## Lint, format, types, and that imports point one way
 	$(BIN)/ruff check
@@ -61,6 +72,9 @@ test-seeds: lab ## The tutorials' stories, whole
 
 test-cluster: lab ## A real API server, also beside MetalLB 0.11.0
 	$(BIN)/pytest tests/cluster
+
+test-nodes: nodes ## deploy/ in real pods on real nodes, seen from the LAN; needs root
+	$(SANDBOX) $(BIN)/pytest tests/nodes
 
 test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server; an hour
 	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) \

@@ -31,7 +31,7 @@ def build(names: Sequence[str] = tuple(PARTS)) -> None:
     """Make sure that the cache has these parts, or the parts of these programs. Raises `LabError`."""
     for part in dict.fromkeys(_wanted(names)):
         if not part.is_built():
-            with _lock(part):
+            with locked_cache(part.name):
                 if not part.is_built():  # another run may have built it while we waited
                     _build(part)
 
@@ -47,14 +47,14 @@ def _wanted(names: Sequence[str]) -> Iterator[Part]:
 
 
 @contextlib.contextmanager
-def _lock(part: Part) -> Iterator[None]:
+def locked_cache(what: str) -> Iterator[None]:
     """Hold the cache for ourselves: two builds at a time would only take turns on the same cores."""
     cache_directory().mkdir(parents=True, exist_ok=True)
     with (cache_directory() / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"== {part.name}: waiting for another build ==", flush=True)
+            print(f"== {what}: waiting for another build ==", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -41,6 +41,8 @@ except OSError as error:
 """
 _QUIET_IPV6 = ("accept_dad", "router_solicitations", "accept_ra")
 """No duplicate address detection (an address is usable at once), no talk to routers that are not there."""
+_OWN_INTERFACE = "lan0"
+"""What the sandbox itself has on the LAN."""
 _SHOWN = 300
 """How much of a command line an error repeats."""
 
@@ -193,6 +195,7 @@ class Lan:
     def __init__(self, network: str = "192.168.1.0/24", *, ipv6: str | None = None, name: str = "lan") -> None:
         self.name = name
         self.hosts: dict[str, Host] = {}
+        self._joined = False
         self._networks = [ipaddress.ip_network(text) for text in (network, ipv6) if text]
 
     def __enter__(self) -> Self:
@@ -210,9 +213,21 @@ class Lan:
     def __exit__(self, *_: object) -> None:
         for host in self.hosts.values():
             host.kill_processes()
+        if self._joined:
+            _ip("link", "delete", _OWN_INTERFACE)
         for namespace in [*self.hosts, self.name]:
             _ip("netns", "delete", namespace)
         self.hosts.clear()
+
+    def join(self, *addresses: str) -> None:
+        """Plug the sandbox itself into the LAN, with these addresses (like `192.168.1.7/24`)."""
+        _ip("link", "add", _OWN_INTERFACE, "type", "veth", "peer", "name", "sandbox", "netns", self.name)
+        self._joined = True
+        _ip("-n", self.name, "link", "set", "sandbox", "master", "bridge", "up")
+        Path(f"/proc/sys/net/ipv6/conf/{_OWN_INTERFACE}/accept_dad").write_text("0", encoding="ascii")
+        for address in addresses:
+            _ip("address", "add", address, "dev", _OWN_INTERFACE)
+        _ip("link", "set", _OWN_INTERFACE, "up")
 
     def cable(self, one: Host, other: Host, interface: str) -> None:
         """Lay a cable past the bridge, between interfaces of one name on two hosts, without addresses."""

@@ -41,6 +41,11 @@ def scratch_directory() -> Iterator[Path]:
         os.close(lock)
 
 
+def is_in_use(name: str) -> bool:
+    """Tell whether there is a scratch directory of that name, however old."""
+    return any((base / name).is_dir() for base in (_MEMORY, Path(tempfile.gettempdir())))
+
+
 def _has_room(directory: Path) -> bool:
     return os.access(directory, os.W_OK) and shutil.disk_usage(directory).free > _ROOM_BYTES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.controllers import NAMESPACE, deployed
@@ -23,22 +22,11 @@ class ApiStory(Story):
 
     def _open(self) -> None:
         address = f"{self._networks[0]}.{_PLACE_ON_THE_LAN}"
-        self._plug_in(address)
+        self.lan.join(f"{address}/24")
         self.api = self._stack.enter_context(ControlPlane(address=address))
         namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
         self.api.apply(*deployed("namespace.yaml"), *namespaces)
         self.api.apply(*deployed("rbac.yaml"))
-
-    def _plug_in(self, address: str) -> None:
-        """Plug the sandbox itself, where the API server runs, into the LAN."""
-        for command in (
-            f"link add api0 type veth peer name api netns {self.lan.name}",
-            f"-n {self.lan.name} link set api master bridge up",
-            f"address add {address}/24 dev api0",
-            "link set api0 up",
-        ):
-            subprocess.run(["ip", *command.split()], check=True)
-        self._stack.callback(subprocess.run, ["ip", "link", "delete", "api0"], check=True)
 
     def _place(self, program: str) -> list[str]:
         kubeconfig = self.api.service_account_kubeconfig(NAMESPACE, program)

@@ -21,6 +21,12 @@ _SERVICE_RANGES = "10.79.0.0/16,fd79::/112"
 _SERVER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost")
 _FIRST_SERVICE_IP = "10.79.0.1"
 
+_FLAGS_WITHOUT_NODES = (
+    "--authorization-mode=RBAC",
+    "--endpoint-reconciler-type=none",  # an Endpoints object may not name a loopback address
+    "--disable-admission-plugins=ServiceAccount",  # nobody makes the account that every pod would need
+)
+
 
 def etcd_command(data: Path, client_port: int, peer_port: int) -> list[str]:
     """One etcd member on the loopback that never waits for a disk: its data ends with it anyway."""
@@ -45,9 +51,13 @@ def api_server_command(
     etcd_port: int,
     *,
     audit_level: str | None,
+    with_nodes: bool,
     flags: Sequence[str],
 ) -> list[str]:
-    """One API server with RBAC that serves for an address, its key, certificates and logs beside the authority's."""
+    """One API server with RBAC that serves for an address, its key, certificates and logs beside the authority's.
+
+    `with_nodes`: it speaks to kubelets, and there are controllers that do what pods and nodes need.
+    """
     directory = authority.pair.certificate.parent
     names = [f"DNS:{name}" for name in _SERVER_NAMES]
     pair = authority.server("kube-apiserver", [f"IP:{address}", f"IP:{_FIRST_SERVICE_IP}", *names])
@@ -58,7 +68,6 @@ def api_server_command(
         f"--bind-address={address}",
         f"--advertise-address={address}",
         f"--secure-port={port}",
-        "--endpoint-reconciler-type=none",  # an Endpoints object may not name a loopback address
         f"--cert-dir={directory}",
         f"--tls-cert-file={pair.certificate}",
         f"--tls-private-key-file={pair.key}",
@@ -67,11 +76,22 @@ def api_server_command(
         f"--service-account-key-file={public_key}",
         f"--service-account-signing-key-file={private_key}",
         f"--service-cluster-ip-range={_SERVICE_RANGES}",
-        "--authorization-mode=RBAC",
-        "--disable-admission-plugins=ServiceAccount",  # nobody makes the account that every pod would need
+        *(_flags_with_nodes(authority) if with_nodes else _FLAGS_WITHOUT_NODES),
         "--allow-privileged=true",
         *(_audit_flags(directory, audit_level) if audit_level else ()),
         *flags,
+    ]
+
+
+def _flags_with_nodes(authority: Authority) -> list[str]:
+    pair = authority.client("kube-apiserver-kubelet-client", ["system:masters"])
+    return [
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-certificate-authority={authority.pair.certificate}",
+        f"--kubelet-client-certificate={pair.certificate}",
+        f"--kubelet-client-key={pair.key}",
+        "--kubelet-preferred-address-types=InternalIP",
     ]
 
 

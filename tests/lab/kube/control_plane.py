@@ -46,15 +46,22 @@ class ControlPlane:
     """A Kubernetes API on one address of this machine, as a context manager. Start it from the main thread.
 
     `address` is what the server listens on and calls itself; `audit_level` (`Metadata`, `Request`,
-    `RequestResponse`) records every request for `audited`; `flags` go to the API server behind ours.
+    `RequestResponse`) records every request for `audited`; `with_nodes` prepares the API server for kubelets and for
+    the controllers of `tests.lab.nodes`; `flags` go to the API server behind ours.
     Raises `LabError` while a binary is missing.
     """
 
     def __init__(
-        self, *, address: str = "127.0.0.1", audit_level: str | None = None, flags: Sequence[str] = ()
+        self,
+        *,
+        address: str = "127.0.0.1",
+        audit_level: str | None = None,
+        with_nodes: bool = False,
+        flags: Sequence[str] = (),
     ) -> None:
         self.address = address
         self._audit_level = audit_level
+        self._with_nodes = with_nodes
         self._flags = flags
         self._resources = contextlib.ExitStack()
         self._clients: list[Client] = []
@@ -65,9 +72,10 @@ class ControlPlane:
             self.directory = undo.enter_context(scratch_directory())
             """Everything of this control plane: certificates, logs, etcd's data."""
             self.port, *etcd_ports = free_ports(3, ipv6=":" in self.address)
-            self._authority = Authority(self.directory)
+            self.authority = Authority(self.directory)
+            """Signs everybody's certificates."""
             undo.callback(self._close_clients)
-            admin = self._authority.client("kubernetes-admin", ["system:masters"])
+            admin = self.authority.client("kubernetes-admin", ["system:masters"])
             self.admin = self._client(pair=admin)
             """A client that may do everything."""
             self.kubeconfig = self._kubeconfig(pair=admin)
@@ -87,7 +95,7 @@ class ControlPlane:
     @property
     def ca(self) -> Path:
         """The certificate, as a PEM file, of the authority that signed the API server's."""
-        return self._authority.pair.certificate
+        return self.authority.pair.certificate
 
     def start(self) -> None:
         """Start the API server, stopped before, and wait until it answers for everything."""
@@ -108,11 +116,11 @@ class ControlPlane:
 
     def client_for(self, user: str, groups: Sequence[str] = (), *, timeout_s: float = TIMEOUT_S) -> Client:
         """Make a client with a certificate for any user; `system:authenticated` is everybody's group."""
-        return self._client(pair=self._authority.client(user, groups), timeout_s=timeout_s)
+        return self._client(pair=self.authority.client(user, groups), timeout_s=timeout_s)
 
     def kubeconfig_for(self, user: str, groups: Sequence[str] = ()) -> Path:
         """Write a kubeconfig with a certificate for any user."""
-        return self._kubeconfig(pair=self._authority.client(user, groups))
+        return self._kubeconfig(pair=self.authority.client(user, groups))
 
     def anonymous(self) -> Client:
         """Make a client without credentials."""
@@ -183,7 +191,13 @@ class ControlPlane:
     def _start_servers(self, undo: contextlib.ExitStack, etcd_port: int, peer_port: int) -> None:
         self.etcd = Server(etcd_command(self.directory / "etcd", etcd_port, peer_port), self.directory / "etcd.log")
         command = api_server_command(
-            self._authority, self.address, self.port, etcd_port, audit_level=self._audit_level, flags=self._flags
+            self.authority,
+            self.address,
+            self.port,
+            etcd_port,
+            audit_level=self._audit_level,
+            with_nodes=self._with_nodes,
+            flags=self._flags,
         )
         self.api_server = Server(command, self.directory / "kube-apiserver.log")
         undo.callback(self.etcd.kill)
