@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from typing import TYPE_CHECKING
 
 from pyroute2 import AsyncIPRoute
@@ -31,6 +31,11 @@ class LocalAddresses:
     def has(self, address: IPAddress) -> bool:
         """Tell whether this is one of the node's addresses."""
         return any(entry.ip == address for _, entry in self.entries)
+
+    def first_ipv4(self) -> IPv4Address | None:
+        """Give the node's first IPv4 address that leads to it."""
+        mine = (entry.ip for name, entry in self.entries if name not in _NOT_OF_THE_NODE and not entry.ip.is_link_local)
+        return next((ip for ip in mine if isinstance(ip, IPv4Address)), None)
 
     def beside(self, address: IPAddress, family: Family) -> IPAddress | None:
         """Find this node's address of a family on the link where `address` is; on any other if there is none."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import socket
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from metalpy.allocation.allocator import OnConflict
-from metalpy.announcement.candidates import Rules
+from metalpy.cli.parameters import Command, Seconds, added, go_flag
 from metalpy.cluster.lease import Lease
-from metalpy.config.values import parse_duration
 from metalpy.daemon.settings import (
     ApiServer,
     ClusterSettings,
@@ -23,25 +21,17 @@ from metalpy.daemon.settings import (
     HTTPSettings,
     Manifests,
     SecretSettings,
-    SpeakerSettings,
 )
 from metalpy.observe import logs
 from metalpy.observe.http import DEFAULT_PORT
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 DEFAULT_NAMESPACE = "metallb-system"
-NANOSECONDS_A_SECOND = 10**9
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-Command = Any
-"""A function under click's decorators; click gives them no better type."""
 
 
 def cluster_options(command: Command) -> Command:
     """Add the options that say where the cluster and its configuration are."""
-    return _add(
+    return added(
         command,
         click.option(
             "--kubeconfig",
@@ -78,7 +68,7 @@ def cluster_options(command: Command) -> Command:
 
 def controller_options(command: Command) -> Command:
     """Add the options that say how a controller works."""
-    return _add(
+    return added(
         command,
         click.option(
             "--on-conflict",
@@ -103,93 +93,6 @@ def controller_options(command: Command) -> Command:
         click.option("--leader-elect-renew-deadline", type=Seconds(), default="10s", show_default=True),
         click.option("--leader-elect-retry-period", type=Seconds(), default="2s", show_default=True),
     )
-
-
-def speaker_options(command: Command) -> Command:
-    """Add the options that say for which node and on which interfaces a speaker speaks."""
-    return _add(
-        command,
-        click.option("--node-name", envvar="METALLB_NODE_NAME", required=True, help="Name of this node."),
-        click.option(
-            "--interface",
-            "interfaces",
-            multiple=True,
-            help="Announce on this interface only; may be repeated.  [default: all that fit]",
-        ),
-        click.option(
-            "--exclude-interface",
-            "excluded_interfaces",
-            type=Pattern(),
-            multiple=True,
-            help="Never announce on interfaces in whose name this regular expression is found; may be repeated.",
-        ),
-        click.option(
-            "--garp-interval",
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            metavar="SECONDS",
-            help="Announce addresses on the LAN again this often though nothing changed; 0 is never.",
-        ),
-        go_flag(
-            "--probe-before-announce",
-            help="Ask the LAN for 0.3 s who has a new address, and do not announce it while another host does.",
-        ),
-        click.option(
-            "--member",
-            "members",
-            multiple=True,
-            help="Name of a node whose speaker is alive; may be repeated.  [default: those that the cluster shows]",
-        ),
-        go_flag("--ignore-exclude-lb", help="Announce also from nodes labelled out of load balancing."),
-        go_flag("--layer2-spread", help="Let no node answer for more than its share of the addresses."),
-        go_flag(
-            "--layer2-subnet-aware",
-            help="Answer for an address only from nodes whose metalpy.io/subnets has it, if any node's has.",
-        ),
-    )
-
-
-def _add(command: Command, *options: Callable[[Command], Command]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def go_flag(name: str, *, default: bool = False, help: str) -> Callable[[Command], Command]:  # noqa: A002 - click's word
-    """Make a flag that is written as Go programs have it: alone, or with `=true` or `=false`."""
-    return click.option(name, type=bool, is_flag=False, flag_value=True, default=default, show_default=True, help=help)
-
-
-class Pattern(click.ParamType["re.Pattern[str]"]):
-    """A regular expression."""
-
-    name = "regex"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> re.Pattern[str]:
-        """Compile it; click reports what is none."""
-        try:
-            return re.compile(value)
-        except re.error as error:
-            self.fail(f"{value!r} is not a regular expression: {error}", param, ctx)
-
-
-class Seconds(click.ParamType[int]):
-    """Whole seconds, written as Go durations are: `15s`, `1m`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read a duration; click reports what cannot be read."""
-        if isinstance(value, int):
-            return value
-        try:
-            nanoseconds = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if nanoseconds < NANOSECONDS_A_SECOND:
-            self.fail(f"{value!r} is less than a second", param, ctx)
-        return nanoseconds // NANOSECONDS_A_SECOND
 
 
 def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
@@ -220,24 +123,6 @@ def controller_settings(options: dict[str, Any]) -> ControllerSettings:
         OnConflict(options["on_conflict"]),
         lease if options["leader_elect"] else None,
         SecretSettings(options["ml_secret_name"], options["deployment"]),
-    )
-
-
-def speaker_settings(options: dict[str, Any]) -> SpeakerSettings:
-    """Read the speaker's settings from parsed options."""
-    rules = Rules(
-        ignore_exclude_label=options["ignore_exclude_lb"],
-        subnet_aware=options["layer2_subnet_aware"],
-        spread=options["layer2_spread"],
-    )
-    return SpeakerSettings(
-        options["node_name"],
-        options["interfaces"],
-        options["members"],
-        rules,
-        options["excluded_interfaces"],
-        options["garp_interval"],
-        options["probe_before_announce"],
     )
 
 

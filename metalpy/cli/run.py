@@ -15,9 +15,8 @@ from metalpy.cli.options import (
     controller_options,
     controller_settings,
     http_settings,
-    speaker_options,
-    speaker_settings,
 )
+from metalpy.cli.speaker_options import speaker_options, speaker_settings
 from metalpy.daemon import programs
 from metalpy.daemon.controller_program import run_controller
 from metalpy.daemon.speaker_program import run_speaker

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from metalpy.cli.options import cluster_options, cluster_settings, http_settings, speaker_options, speaker_settings
+from metalpy.cli.options import cluster_options, cluster_settings, http_settings
+from metalpy.cli.speaker_options import speaker_options, speaker_settings
 from metalpy.daemon import programs
 from metalpy.daemon.speaker_program import run_speaker
 from metalpy.observe import logs

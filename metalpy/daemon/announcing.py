@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from metalpy.announcement.announceable import Announceable
     from metalpy.announcement.speakers import Speakers
-    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
     from metalpy.model import Protocol as PoolProtocol
 
-Warn = Callable[["IPAddress", str, str], Awaitable[None]]
-"""Warns the users of whatever Services have an address: address, reason of the Event, message."""
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """How a protocol tells users what it notices, as Warning Events."""
+
+    services: Callable[[IPAddress, str, str], Awaitable[None]]
+    """On whatever Services have an address: address, reason, message."""
+    config: Callable[[str, str], Awaitable[None]]
+    """On the ConfigMap: reason, message."""
 
 
 class Announcing(Protocol):
@@ -23,6 +30,10 @@ class Announcing(Protocol):
     @property
     def protocol(self) -> PoolProtocol:
         """Which one."""
+        ...
+
+    def configure(self, config: Config) -> None:
+        """Take a configuration into use, before the Services that it changes are put or dropped."""
         ...
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
@@ -48,6 +59,6 @@ class Announcing(Protocol):
         """Announce exactly this from now on; returns when it is in force."""
         ...
 
-    async def run(self, warn: Warn) -> None:
+    async def run(self, tell: Tell) -> None:
         """Do what there is to do beside, until cancelled."""
         ...

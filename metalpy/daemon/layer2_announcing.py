@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from metalpy.announcement.candidates import Rules
     from metalpy.announcement.causes import Cause
     from metalpy.announcement.speakers import Speakers
-    from metalpy.daemon.announcing import Warn
+    from metalpy.daemon.announcing import Tell
     from metalpy.layer2.conflicts import Conflict
-    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
     from metalpy.observe.metrics import FailoverMetrics
 
 _log = structlog.get_logger()
@@ -51,6 +51,9 @@ class Layer2Announcing:
         """Services that came here from another node, until the network knows."""
         self.addresses: frozenset[IPAddress] = frozenset()
         """What this node answers for."""
+
+    def configure(self, config: Config) -> None:
+        """Nothing follows from it by itself: the election reads a Service's pool."""
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
         """Take in a Service that some node is to answer for."""
@@ -94,11 +97,11 @@ class Layer2Announcing:
                 seconds=round(now_s - since_s, 6),
             )
 
-    async def run(self, warn: Warn) -> None:
+    async def run(self, tell: Tell) -> None:
         """Warn of each address that another host claims; the log has it already."""
         async for conflict in self._network.conflicts():
             text = (
                 f"another host claims {conflict.address}: {conflict.mac} on {conflict.interface}; take the "
                 "address off that host, or out of the pool"
             )
-            await warn(conflict.address, "addressConflict", text)
+            await tell.services(conflict.address, "addressConflict", text)

@@ -34,6 +34,8 @@ class Observed:
         self.page = http.Page(self.registry)
         self.readiness = http.Readiness()
         self.client = ClientMetrics(self.registry)
+        self.is_asked_to_end = False
+        """Whether the program ends because somebody wants it to, not because it failed."""
 
 
 Program = Callable[[Observed], Coroutine[Any, Any, None]]
@@ -50,7 +52,7 @@ async def serve(port: HTTPSettings, *programs: Program) -> int:
     _log.info("metalpy starting", op="startup", version=__version__)
     try:
         async with http.serving(seen.page, seen.readiness, port.host, port.port), asyncio.TaskGroup() as tasks:
-            _end_on_signal([tasks.create_task(program(seen)) for program in programs])
+            _end_on_signal([tasks.create_task(program(seen)) for program in programs], seen)
     except* MetalpyError as errors:
         for error in _flat(errors):
             _log.error(str(error), op="startup")
@@ -67,11 +69,12 @@ def _flat(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _end_on_signal(tasks: Sequence[asyncio.Task[None]]) -> None:
+def _end_on_signal(tasks: Sequence[asyncio.Task[None]], seen: Observed) -> None:
     """Cancel the tasks when the process is asked to end; cancelled tasks end their group quietly."""
 
     def end(number: signal.Signals) -> None:
         _log.info("shutting down", op="shutdown", signal=number.name)
+        seen.is_asked_to_end = True
         for task in tasks:
             task.cancel()
 

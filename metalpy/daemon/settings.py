@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from metalpy.allocation.allocator import OnConflict
 from metalpy.announcement.candidates import Rules
 from metalpy.cluster.manifests import ManifestCluster
+from metalpy.daemon.bgp_announcing import Parting
 from metalpy.observe.http import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -93,6 +94,27 @@ class ControllerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BGPSettings:
+    """The gobgpd that a speaker drives: an executable to start, or the API of one that runs beside it."""
+
+    gobgpd: Path | None = None
+    directory: Path | None = None
+    """Where a gobgpd of our own has its sockets."""
+    target: str = ""
+    """As gRPC writes it: `unix:///path`."""
+    lease: Path | None = None
+    """A file that says, by its age, to whoever runs that gobgpd whether a speaker is there."""
+    restart_s: int = 0
+    """How long routers keep the routes of a gobgpd that died; 0: no graceful restart but where a peer asks for it."""
+    parting: Parting = field(default_factory=Parting)
+
+    @property
+    def is_offered(self) -> bool:
+        """Tell whether there is a gobgpd at all."""
+        return bool(self.gobgpd or self.target)
+
+
+@dataclass(frozen=True, slots=True)
 class SpeakerSettings:
     """Which node a speaker speaks for, on which interfaces (empty: all fit ones), beside which members."""
 
@@ -107,6 +129,7 @@ class SpeakerSettings:
     """How often addresses are announced on the LAN though nothing changed; 0: never."""
     probe_before_announce: bool = False
     """Whether the LAN is asked for an address before it is announced."""
+    bgp: BGPSettings = field(default_factory=BGPSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,37 +10,30 @@ import structlog
 from metalpy.allocation.demand import quoted
 from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.announcement.announceable import Announceable, Withheld, announceable, losing_pool
+from metalpy.daemon.announcing import Tell
 from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
 from metalpy.daemon.surroundings import Surroundings
 from metalpy.errors import ClusterError, PoolsConflict
-from metalpy.model import Event, Severity
+from metalpy.model import Event, Protocol, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metalpy.cluster.interface import Change, Cluster
+    from metalpy.cluster.interface import Change, Cluster, ConfigChanged
     from metalpy.daemon.announcing import Announcing
     from metalpy.membership.sources import Membership
-    from metalpy.model import Config, IPAddress, ObjectKey, Protocol
+    from metalpy.model import Config, IPAddress, ObjectKey
     from metalpy.observe.metrics import ClientMetrics, SpeakerMetrics
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Announced:
-    """What this node announces of one Service."""
-
-    protocol: Protocol
-    addresses: tuple[IPAddress, ...]
 
 
 class Speaker:
     """Feeds a cluster's changes to the announcement decisions and the result to the network.
 
     Whether a Service can be announced at all is decided here, once for all `protocols`; whether this node does it is
-    for the protocol of its pool to say.
+    for each protocol of its pool to say.
     """
 
     def __init__(
@@ -64,7 +56,8 @@ class Speaker:
         self._intake = ConfigIntake(self._configure, client)
         self._pools: AddressBook | None = None
         self._seen = Surroundings(lb_class)
-        self._announced: dict[ObjectKey, _Announced] = {}
+        self._announced: dict[tuple[ObjectKey, Protocol], tuple[IPAddress, ...]] = {}
+        self._configmap: ConfigChanged | None = None
         self._turn = asyncio.Lock()
 
     @property
@@ -75,7 +68,8 @@ class Speaker:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(each.run(self._warn)) for each in self._protocols.values()]
+            tell = Tell(self._warn_users, self._warn_operators)
+            beside = [tasks.create_task(each.run(tell)) for each in self._protocols.values()]
             beside.append(tasks.create_task(self._follow_members()))
             async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
@@ -97,8 +91,8 @@ class Speaker:
             if not self._seen.synced:
                 return
             if self._seen.config:
-                self._intake.take(self._seen.config)
-                self._seen.config = None
+                self._configmap, self._seen.config = self._seen.config, None
+                self._intake.take(self._configmap)
             else:
                 self._intake.retry()
             await self._converge(since_s)
@@ -109,6 +103,8 @@ class Speaker:
             named = ", ".join(f"{key} has {quoted(addresses)}" for key, addresses in sorted(losing.items()))
             raise PoolsConflict(f"no pool of the new configuration contains what these Services have: {named}")
         self._pools = pools
+        for each in self._protocols.values():
+            each.configure(config)
         self._seen.dirty.update(self._seen.services)
 
     async def _converge(self, since_s: float) -> None:
@@ -128,15 +124,14 @@ class Speaker:
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
-            mine = {key: one.addresses for key, one in self._announced.items() if one.protocol is protocol}
-            await each.announce(mine)
+            await each.announce({key: ips for (key, by), ips in self._announced.items() if by is protocol})
         for key in gained:
             await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
 
     def _hand_over(self, key: ObjectKey, decision: Announceable | Withheld) -> None:
         """Let each protocol know of a Service that is for it, and no other."""
         for protocol, each in self._protocols.items():
-            if isinstance(decision, Announceable) and _protocol(decision) is protocol:
+            if isinstance(decision, Announceable) and protocol in decision.pool.protocols:
                 each.put(self._seen.services[key], decision, self._seen.endpoints.get(key))
             else:
                 each.drop(key)
@@ -148,68 +143,75 @@ class Speaker:
         return gained
 
     def _converge_one(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
-        """Bring one Service's announcement up to date. Tells whether it is announced anew."""
+        """Bring one Service's announcements up to date. Tells whether a protocol announces it anew."""
         if isinstance(decision, Withheld):
-            self._withdraw(key, decision.reason)
+            for protocol in Protocol:
+                self._withdraw(key, protocol, decision.reason)
             return False
-        coming = _Announced(_protocol(decision), decision.addresses)
-        if before := self._announced.get(key):
-            if before.protocol is not coming.protocol:
-                self._withdraw(key, "protocolChanged")
-            elif set(before.addresses) != set(coming.addresses):
-                self._withdraw(key, "loadBalancerIPChanged")
-        announcing = self._protocols.get(coming.protocol)
+        wanted = decision.pool.protocols
+        for protocol in Protocol:
+            if protocol not in wanted:
+                self._withdraw(key, protocol, "protocolChanged")
+        anew = [self._converge_protocol(key, decision, protocol) for protocol in wanted]
+        return any(anew)
+
+    def _converge_protocol(self, key: ObjectKey, decision: Announceable, protocol: Protocol) -> bool:
+        before = self._announced.get((key, protocol))
+        if before and set(before) != set(decision.addresses):
+            self._withdraw(key, protocol, "loadBalancerIPChanged")
+        announcing = self._protocols.get(protocol)
         if reason := announcing.reason_against(key) if announcing else "protocolNotAvailable":
-            self._withdraw(key, reason)
+            self._withdraw(key, protocol, reason)
             return False
-        if key in self._announced:
+        if (key, protocol) in self._announced:
             return False
-        self._announce(key, coming, decision.pool.name)
+        self._announce(key, protocol, decision)
         return True
 
-    def _announce(self, key: ObjectKey, coming: _Announced, pool: str) -> None:
-        self._announced[key] = coming
-        for address in coming.addresses:
-            self._metrics.announced(str(key), coming.protocol, str(address))
+    def _announce(self, key: ObjectKey, protocol: Protocol, decision: Announceable) -> None:
+        self._announced[key, protocol] = decision.addresses
+        for address in decision.addresses:
+            self._metrics.announced(str(key), protocol, str(address))
         _log.info(
             "service has IP, announcing",
             event_name="serviceAnnounced",
             service=str(key),
-            ips=[str(address) for address in coming.addresses],
-            pool=pool,
-            protocol=coming.protocol,
+            ips=[str(address) for address in decision.addresses],
+            pool=decision.pool.name,
+            protocol=protocol,
         )
 
-    def _withdraw(self, key: ObjectKey, reason: str) -> None:
-        announced = self._announced.pop(key, None)
-        if announced is None:
+    def _withdraw(self, key: ObjectKey, protocol: Protocol, reason: str) -> None:
+        addresses = self._announced.pop((key, protocol), None)
+        if addresses is None:
             return
-        for address in announced.addresses:
-            self._metrics.withdrawn(str(key), announced.protocol, str(address))
+        for address in addresses:
+            self._metrics.withdrawn(str(key), protocol, str(address))
         _log.info(
             "withdrawing service announcement",
             event_name="serviceWithdrawn",
             service=str(key),
-            ip=[str(address) for address in announced.addresses],
-            protocol=announced.protocol,
+            ip=[str(address) for address in addresses],
+            protocol=protocol,
             reason=reason,
         )
 
-    async def _warn(self, address: IPAddress, reason: str, message: str) -> None:
+    async def _warn_users(self, address: IPAddress, reason: str, message: str) -> None:
         """Warn the users of each Service whose address it is."""
-        for key, announced in sorted(self._announced.items()):
-            if address in announced.addresses:
-                await self._emit(key, Severity.WARNING, reason, message)
+        for key in sorted({key for (key, _), addresses in self._announced.items() if address in addresses}):
+            await self._emit(key, Severity.WARNING, reason, message)
+
+    async def _warn_operators(self, reason: str, message: str) -> None:
+        """Warn those who wrote the configuration."""
+        if at := self._configmap:
+            await self._send(Event("ConfigMap", at.key, Severity.WARNING, reason, message, "metallb-speaker", at.uid))
 
     async def _emit(self, key: ObjectKey, severity: Severity, reason: str, message: str) -> None:
         uid = self._seen.services[key].uid
-        event = Event("Service", key, severity, reason, message, component="metallb-speaker", uid=uid)
+        await self._send(Event("Service", key, severity, reason, message, "metallb-speaker", uid))
+
+    async def _send(self, event: Event) -> None:
         try:
             await self._cluster.emit(event)
         except ClusterError as error:
-            _log.warning("failed to emit an event", reason=reason, error=str(error))
-
-
-def _protocol(announced: Announceable) -> Protocol:
-    """Tell how a Service is announced; a legacy pool has exactly one protocol."""
-    return announced.pool.protocols[0]
+            _log.warning("failed to emit an event", reason=event.reason, error=str(error))

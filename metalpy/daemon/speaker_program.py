@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalpy.daemon.bgp_program import bgp_announcing
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.announcer import Announcer, Timing
@@ -43,9 +44,10 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)
         )
+        bgp = await bgp_announcing(speaker, seen)
         daemon = Speaker(
             cluster,
-            (layer2,),
+            (layer2, bgp) if bgp else (layer2,),
             StaticMembers(speaker.members) if speaker.members else ClusterMembers(speaker.node),
             node=speaker.node,
             client=seen.client,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from metalpy.allocation.allocator import PoolCounts
+    from metalpy.bgp.router import SessionCounts
 
 MOST_IN_A_GAUGE = 2**63 - 1
 """The reference's largest pool capacity; larger pools show this."""
@@ -30,6 +31,18 @@ _LAYER2_COUNTERS = {
     "metallb_layer2_requests_received": "Number of layer2 requests received for owned IPs",
     "metallb_layer2_responses_sent": "Number of layer2 responses sent for owned IPs in response to requests",
     "metallb_layer2_gratuitous_sent": "Number of gratuitous layer2 packets sent for owned IPs",
+}
+
+_BGP_GAUGES: Mapping[str, tuple[str, Callable[[SessionCounts], int]]] = {
+    "metallb_bgp_session_up": ("BGP session state (1 is up, 0 is down)", lambda counts: int(counts.is_up)),
+    "metallb_bgp_announced_prefixes_total": (
+        "Number of prefixes currently being advertised on the BGP session",
+        lambda counts: counts.announced_prefixes,
+    ),
+    "metallb_bgp_pending_prefixes_total": (
+        "Number of prefixes that should be advertised on the BGP session",
+        lambda counts: counts.pending_prefixes,
+    ),
 }
 
 _CONFLICTS = "metalpy_layer2_address_conflicts"
@@ -181,6 +194,30 @@ class Layer2Metrics:
         for ip, many in sorted(self._conflicts.items()):
             conflicts.add_metric([ip], many)
         yield conflicts
+
+
+class BGPMetrics:
+    """What a node's sessions have counted, by peer; `show` takes the figures of now."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._sessions: Mapping[str, SessionCounts] = {}
+        registry.register(self)
+
+    def show(self, sessions: Mapping[str, SessionCounts]) -> None:
+        """Show these sessions and no others."""
+        self._sessions = sessions
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics to a scrape."""
+        updates = CounterMetricFamily("metallb_bgp_updates", "Number of BGP UPDATE messages sent", labels=["peer"])
+        for peer, counts in sorted(self._sessions.items()):
+            updates.add_metric([peer], counts.updates_sent)
+        yield updates
+        for name, (text, figure) in _BGP_GAUGES.items():
+            gauge = GaugeMetricFamily(name, text, labels=["peer"])
+            for peer, counts in sorted(self._sessions.items()):
+                gauge.add_metric([peer], figure(counts))
+            yield gauge
 
 
 def exposition(registry: CollectorRegistry) -> bytes:

@@ -78,14 +78,21 @@ class Story:
     """Context manager around one cluster on one LAN; raises `TimeoutError` when a step has no effect."""
 
     def __init__(
-        self, directory: Path, networks: Sequence[str], *, nodes: Sequence[str] = ("node1", "node2", "node3")
+        self,
+        directory: Path,
+        networks: Sequence[str],
+        *,
+        nodes: Sequence[str] = ("node1", "node2", "node3"),
+        first_node: int = 2,
     ) -> None:
+        """`first_node` is the number of the first node's addresses in their networks; the client has number 1."""
         self._networks = [network.rpartition(".")[0] for network in networks]
         self.lan = Lan(networks[0])
         self.manifests = directory / "manifests"
         self.state = directory / "state"
         self._logs = directory / "logs"
         self._node_names = nodes
+        self._first_node = first_node
         self.nodes: dict[str, Host] = {}
         self._dead: set[str] = set()
         self._apps: dict[tuple[str, str], App] = {}
@@ -109,9 +116,9 @@ class Story:
         self._stack.enter_context(self.lan)
         self._open()
         self._stack.callback(self._end_daemons)
-        self.client = self._host("client")
-        for name in self._node_names:
-            self.nodes[name] = node = self._host(name)
+        self.client = self._host("client", 1)
+        for number, name in enumerate(self._node_names, self._first_node):
+            self.nodes[name] = node = self._host(name, number)
             node.serve_pages(f"Welcome to nginx on {name}")
             self._write_node(name)
 
@@ -123,17 +130,16 @@ class Story:
         for directory in (self.manifests, self.state):
             directory.mkdir(parents=True)
 
-    def _host(self, name: str) -> Host:
-        number = len(self.lan.hosts) + 1
+    def _host(self, name: str, number: int) -> Host:
         return self.lan.host(name, *(f"{network}.{number}/24" for network in self._networks))
 
     # --- the daemons ---
 
-    def start(self) -> None:
-        """Start the controller and a speaker on every node."""
+    def start(self, *flags: str) -> None:
+        """Start the controller and, with these flags, a speaker on every node."""
         self.start_controller()
         for name in self.nodes:
-            self.start_speaker(name)
+            self.start_speaker(name, *flags)
 
     def start_speaker(self, name: str, *flags: str, program: str = "speaker") -> None:
         """Start the speaker of one node, or `program="run"`, which is a controller too."""

@@ -18,9 +18,9 @@ from metalpy.cli.options import (
     controller_options,
     controller_settings,
     http_settings,
-    speaker_options,
-    speaker_settings,
 )
+from metalpy.cli.speaker_options import speaker_options, speaker_settings
+from metalpy.daemon.bgp_announcing import Parting
 from metalpy.daemon.settings import ApiServer, Manifests, SpeakerSettings
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def parsed(*words: str, **environment: str) -> dict[str, Any]:
 
 def test_defaults_are_the_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(options, "NAMESPACE_FILE", tmp_path / "absent")
+    monkeypatch.setenv("PATH", str(tmp_path))
     values = parsed("--manifests", "m", "--node-name", "n")
 
     assert cluster_settings(values).namespace == "metallb-system"
@@ -59,6 +60,30 @@ def test_speaker_is_told_how_to_treat_the_lan() -> None:
 
     assert [each.pattern for each in settings.excluded_interfaces] == ["^docker.*", "^lo$"]
     assert (settings.garp_interval_s, settings.probe_before_announce) == (30, True)
+
+
+def test_gobgpd_is_the_one_on_the_path_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = tmp_path / "gobgpd"
+    found.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert speaker_settings(parsed("--node-name=n")).bgp.gobgpd == found
+    beside = speaker_settings(parsed("--node-name=n", "--gobgp=unix:///run/gobgp/api.sock")).bgp
+    assert (beside.gobgpd, beside.target) == (None, "unix:///run/gobgp/api.sock")
+
+
+def test_speaker_is_told_how_its_routes_go() -> None:
+    words = ("--bgp-drain=15s", "--bgp-graceful-shutdown", "--bgp-graceful-restart", "2m")
+    bgp = speaker_settings(parsed("--node-name=n", *words)).bgp
+
+    assert bgp.parting == Parting(15, graceful_shutdown=True)
+    assert bgp.restart_s == 120
+
+
+@pytest.mark.parametrize("words", [("--gobgp", "127.0.0.1:50051"), ("--gobgp", "unix:///a", "--gobgpd", "/bin/sh")])
+def test_router_that_cannot_be_meant_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError):
+        speaker_settings(parsed("--node-name=n", *words))
 
 
 def test_expression_that_is_none_is_refused_with_what_is_wrong() -> None:

@@ -1,0 +1,192 @@
+"""Announcing by BGP: decides sessions and routes, and hands the node's router what changes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from metalpy.announcement.announceable import Withheld
+from metalpy.announcement.bgp import RoutePlan, refused_advertisements
+from metalpy.announcement.route_table import RouteTable
+from metalpy.announcement.sessions import Capabilities, Peering, sessions
+from metalpy.errors import RouterError
+from metalpy.model import Config, Node
+from metalpy.model import Protocol as PoolProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from ipaddress import IPv4Address
+
+    from metalpy.announcement.announceable import Announceable
+    from metalpy.announcement.routes import Announcement, Routes
+    from metalpy.announcement.speakers import Speakers
+    from metalpy.bgp.router import Router
+    from metalpy.daemon.announcing import Tell
+    from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
+
+_log = structlog.get_logger()
+
+RETRY_S = 10.0
+"""Between two tries to run a router that cannot be run."""
+
+ROUTER = Capabilities(bfd=True)
+"""What gobgpd can do at best; where this one cannot, or the node lacks an address, the router says so itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """How routes go when the speaker is asked to end: after `drain_s` seconds, in which they may say so (RFC 8326)."""
+
+    drain_s: float = 0.0
+    graceful_shutdown: bool = False
+
+
+class BGPAnnouncing:
+    """BGP on one node. A router is made, and runs, from when there is a session to keep.
+
+    `ends_for_good` tells, when the speaker ends, whether somebody asked it to: then routes are withdrawn. When it
+    fails they stay for the next one.
+    """
+
+    protocol = PoolProtocol.BGP
+
+    def __init__(
+        self,
+        make_router: Callable[[], Router],
+        *,
+        node: str,
+        address: IPv4Address | None,
+        ignore_exclude_label: bool,
+        parting: Parting,
+        ends_for_good: Callable[[], bool],
+    ) -> None:
+        self._make_router = make_router
+        self.router: Router | None = None
+        self._address = address
+        self._ignore_exclude_label = ignore_exclude_label
+        self._parting = parting
+        self._ends_for_good = ends_for_good
+        self._config = Config()
+        self._node = Node(node)
+        self._peering = Peering()
+        self._plan = RoutePlan(self._node, ())
+        self._is_stale = False
+        self._services: dict[ObjectKey, tuple[Service, Announceable, Sequence[Endpoint] | None]] = {}
+        self._dirty: set[ObjectKey] = set()
+        self._reasons: dict[ObjectKey, str] = {}
+        self._table = RouteTable()
+        self._changes: list[Announcement] = []
+        self._remarks: tuple[str, ...] = ()
+        self._untold: asyncio.Queue[str] = asyncio.Queue()
+        self._due: asyncio.Queue[Router] = asyncio.Queue()
+        self._is_new = False
+
+    def configure(self, config: Config) -> None:
+        """Take a configuration into use."""
+        self._config = config
+        self._is_stale = True
+
+    def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
+        """Take in a Service of a pool that BGP announces."""
+        self._services[service.key] = (service, announced, endpoints)
+        self._dirty.add(service.key)
+
+    def drop(self, key: ObjectKey) -> None:
+        """Take in that BGP does not announce it."""
+        if self._services.pop(key, None):
+            self._reasons.pop(key, None)
+            self._dirty.add(key)
+
+    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+        """Decide the routes of what changed, and of everything if the sessions or this node did."""
+        del since_s
+        node = speakers.nodes.get(self._node.name, Node(self._node.name))
+        if self._is_stale or node != self._node:
+            self._replan(node)
+        due, self._dirty = self._dirty, set()
+        routes: dict[ObjectKey, Routes] = {}
+        changed = set()
+        for key in due:
+            wanted = self._plan.routes(*self._services[key]) if key in self._services else {}
+            reason = wanted.reason if isinstance(wanted, Withheld) else ""
+            routes[key] = {} if isinstance(wanted, Withheld) else wanted
+            if key in self._services and self._reasons.get(key) != reason:
+                self._reasons[key] = reason
+                changed.add(key)
+        self._changes += self._table.update(routes)
+        if self._peering.sessions and self.router is None:
+            self._begin()
+        return changed
+
+    def _begin(self) -> None:
+        self.router = self._make_router()
+        self.router.keep(self._peering.sessions)
+        self._changes = list(self._table.announcements())
+        self._is_new = True
+
+    def _replan(self, node: Node) -> None:
+        """Choose the sessions anew; every Service's routes depend on them, and on this node's labels."""
+        peering = sessions(self._config, node, ROUTER, self._address)
+        self._node, self._is_stale = node, False
+        if self.router and peering.sessions != self._peering.sessions:
+            self.router.keep(peering.sessions)
+        self._peering = peering
+        self._plan = RoutePlan(node, peering.sessions, ignore_exclude_label=self._ignore_exclude_label)
+        self._dirty.update(self._services)
+        remarks = tuple(map(str, (*peering.refused, *peering.limited, *refused_advertisements(self._config.pools))))
+        for remark in remarks:
+            if remark not in self._remarks:
+                _log.error("not as configured", op="setConfig", error=remark)
+                self._untold.put_nowait(remark)
+        self._remarks = remarks
+
+    def reason_against(self, key: ObjectKey) -> str:
+        """Give the reference's reason why this node announces no routes of a Service."""
+        return self._reasons.get(key, "")
+
+    async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
+        """Hand the router what changed; it sends that at its own pace."""
+        del announcements  # they have a reason against them, or none, as the routes decided so far
+        changes, self._changes = self._changes, []
+        if self.router:
+            self.router.announce(changes)
+            if self._is_new:
+                self._due.put_nowait(self.router)
+                self._is_new = False
+
+    async def run(self, tell: Tell) -> None:
+        """Run the router once there is a session to keep and all routes are known."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_remarks(tell))
+            while True:
+                router = await self._due.get()
+                try:
+                    await self._run(router, tell)
+                except RouterError as error:
+                    _log.error("the router cannot be run", op="bgp", error=str(error))
+                    await tell.config("BGPNotAvailable", f"node {self._node.name}: {error}")
+                await asyncio.sleep(RETRY_S)
+                self._begin()
+                await self.announce({})
+
+    async def _run(self, router: Router, tell: Tell) -> None:
+        async with router:
+            router.ready()
+            try:
+                async for change in router.states():
+                    if not change.is_up and change.reason:
+                        text = f"node {self._node.name}: peer {change.peer}: {change.reason}"
+                        await tell.config("BGPSessionDown", text)
+            except asyncio.CancelledError:
+                if self._ends_for_good():
+                    await router.withdraw_and_stop(
+                        self._parting.drain_s, graceful_shutdown=self._parting.graceful_shutdown
+                    )
+                raise
+
+    async def _tell_remarks(self, tell: Tell) -> None:
+        while True:
+            await tell.config("BGPNotAsConfigured", f"node {self._node.name}: {await self._untold.get()}")
