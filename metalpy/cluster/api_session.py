@@ -19,12 +19,15 @@ import structlog
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
     from types import TracebackType
+
+    from metalpy.cluster.traffic import Traffic
 
 Json = dict[str, Any]
 
@@ -57,13 +60,14 @@ class ApiError(ClusterError):
 class ApiSession:
     """Connections to one API server. An async context manager."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, traffic: Traffic) -> None:
         self._configuration = configuration
+        self.traffic = traffic
         self.client = ApiClient(configuration)
         """The official client on the same connections, for what it has that we do not need to have."""
 
     @classmethod
-    async def open(cls, kubeconfig: Path | None) -> Self:
+    async def open(cls, kubeconfig: Path | None, traffic: Traffic) -> Self:
         """Read a kubeconfig, or without one the credentials of the pod.
 
         Raises `ClusterError` if they are not there or cannot be understood.
@@ -78,7 +82,7 @@ class ApiSession:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
             raise ClusterError(f"{where}: {error}") from error
         _look_at_environment_once(configuration)
-        return cls(configuration)
+        return cls(configuration, traffic)
 
     async def __aenter__(self) -> Self:
         return self
@@ -218,8 +222,10 @@ class ApiSession:
                 method, url, headers=headers, body=body, _request_timeout=timeout
             )
         except (*_UNREACHABLE, ConfigException) as error:
+            self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
             raise ClusterError(f"{method} {path}: {error!r}") from error
         response: aiohttp.ClientResponse = answer.response
+        self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
         async with response:
             if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
                 raise await _api_error(response)

@@ -65,6 +65,7 @@ class Reflector:
         """`listed` is called after every list, also an empty one that reports nothing to the sink."""
         self._session = session
         self._resource = resource
+        self._name = resource.path.rpartition("/")[2]
         self._sink = sink
         self._version: str | None = None
         self._delay_s = 0.0
@@ -80,12 +81,17 @@ class Reflector:
                     self.is_listed = True
                     self._listed()
                 await self._watch()
+                self._session.traffic.watch_ended(self._name, "ended")
             except _Expired:
+                self._session.traffic.watch_ended(self._name, "expired")
                 self._version = None
             except ClusterError as error:
+                if self._version is not None:
+                    self._session.traffic.watch_ended(self._name, "error")
                 await self._back_off(error)
 
     async def _list(self) -> str:
+        self._session.traffic.listed(self._name)
         objects: list[Json] = []
         query = {**self._resource.selector, "limit": PAGE}
         while True:

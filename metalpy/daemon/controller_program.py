@@ -24,7 +24,7 @@ async def run_controller(settings: ClusterSettings, controller: ControllerSettin
     pools, statuses = AllocatorMetrics(seen.registry), StatusMetrics(seen.registry)
 
     async def work() -> None:
-        async with settings.open(for_speaker=False) as cluster:
+        async with settings.open(seen.api, for_speaker=False) as cluster:
             daemon = Controller(
                 cluster,
                 seen.client,
@@ -39,13 +39,14 @@ async def run_controller(settings: ClusterSettings, controller: ControllerSettin
     if isinstance(settings.home, Manifests):
         await work()
     else:
-        await _run_on_api_server(settings, settings.home, controller, work)
+        await _run_on_api_server(settings, settings.home, controller, seen, work)
 
 
 async def _run_on_api_server(
     settings: ClusterSettings,
     home: ApiServer,
     controller: ControllerSettings,
+    seen: Observed,
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     # The official client costs 0.6 s and 56 MB: who has no API server does not import it.
@@ -53,7 +54,7 @@ async def _run_on_api_server(
     from metalpy.cluster.leadership import lead, may_lead  # noqa: PLC0415 - see above
     from metalpy.cluster.memberlist_secret import ensure_secret  # noqa: PLC0415 - see above
 
-    async with await ApiSession.open(home.kubeconfig) as session:
+    async with await ApiSession.open(home.kubeconfig, seen.api) as session:
         await session.answers()
         if controller.secret.name:
             secret = controller.secret

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from metalpy import __version__
 from metalpy.errors import MetalpyError
 from metalpy.observe import http
-from metalpy.observe.metrics import ClientMetrics
+from metalpy.observe.metrics import ApiMetrics, ClientMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ class Observed:
         self.page = http.Page(self.registry)
         self.readiness = http.Readiness()
         self.client = ClientMetrics(self.registry)
+        self.api = ApiMetrics(self.registry)
         self.is_asked_to_end = False
         """Whether the program ends because somebody wants it to, not because it failed."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from metalpy.cluster.interface import Cluster
     from metalpy.cluster.lease import Lease
+    from metalpy.cluster.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class ClusterSettings:
     """The `spec.loadBalancerClass` that is ours; empty: Services that name none are."""
 
     @asynccontextmanager
-    async def open(self, *, for_speaker: bool) -> AsyncIterator[Cluster]:
-        """Open the cluster for one daemon."""
+    async def open(self, traffic: Traffic, *, for_speaker: bool) -> AsyncIterator[Cluster]:
+        """Open the cluster for one daemon; `traffic` counts what goes over an API server."""
         if isinstance(self.home, Manifests):
             yield ManifestCluster(
                 self.home.directory,
@@ -65,7 +66,7 @@ class ClusterSettings:
         from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
         from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see above
 
-        async with await ApiSession.open(self.home.kubeconfig) as session:
+        async with await ApiSession.open(self.home.kubeconfig, traffic) as session:
             await session.answers()
             yield KubernetesCluster(
                 session,

@@ -90,6 +90,42 @@ class ClientMetrics:
         )
 
 
+class ApiMetrics:
+    """The traffic with an API server: implements `metalpy.cluster.traffic.Traffic`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "metallb_k8s_client_requests",
+            "Number of requests to the API server, by verb, resource and HTTP status of the answer.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self._lists = Counter(
+            "metallb_k8s_client_lists",
+            "Number of times that all objects of a resource were listed.",
+            ["resource"],
+            registry=registry,
+        )
+        self._watches = Counter(
+            "metallb_k8s_client_watches_ended",
+            "Number of watches that were over, by cause: ended by the server in good order, expired, error.",
+            ["resource", "cause"],
+            registry=registry,
+        )
+
+    def answered(self, verb: str, resource: str, code: str) -> None:
+        """Count one request."""
+        self._requests.labels(verb, resource, code).inc()
+
+    def listed(self, resource: str) -> None:
+        """Count one list."""
+        self._lists.labels(resource).inc()
+
+    def watch_ended(self, resource: str, cause: str) -> None:
+        """Count one watch that was over."""
+        self._watches.labels(resource, cause).inc()
+
+
 class AllocatorMetrics:
     """The figures of the pools, counted when they are asked for: a change among many Services costs nothing here."""
 
