@@ -1,7 +1,8 @@
 """Keeps up with one kind of object on an API server: list, watch, and list again when the watch cannot go on.
 
 The list is a consistent one, never resource version "0": a controller that starts from an old state could give
-away an address that was written since.
+away an address that was written since. One that is older than what was seen is doubted for a while, then believed:
+a server may lag behind, but a cluster that was restored from a backup stays in the past.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ WATCH_S = (240, 300)
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 10.0
 GONE = 410
+
+DOUBTS = 6
+"""Lists from the past that are not believed, one after the other: some ten seconds."""
 
 _log = structlog.get_logger()
 
@@ -67,7 +71,10 @@ class Reflector:
         self._resource = resource
         self._name = resource.path.rpartition("/")[2]
         self._sink = sink
-        self._version: str | None = None
+        self._version = ""
+        """The newest version that was seen."""
+        self._must_list = True
+        self._doubted = 0
         self._delay_s = 0.0
         self._listed = listed
         self.is_listed = False
@@ -76,17 +83,20 @@ class Reflector:
         """Follow the resource until cancelled."""
         while True:
             try:
-                if self._version is None:
+                if self._must_list:
                     self._version = await self._list()
+                    self._must_list = False
                     self.is_listed = True
                     self._listed()
+                else:
+                    await self._look_whether_time_goes_on()
                 await self._watch()
                 self._session.traffic.watch_ended(self._name, "ended")
             except _Expired:
                 self._session.traffic.watch_ended(self._name, "expired")
-                self._version = None
+                self._must_list = True
             except ClusterError as error:
-                if self._version is not None:
+                if not self._must_list:
                     self._session.traffic.watch_ended(self._name, "error")
                 await self._back_off(error)
 
@@ -106,16 +116,40 @@ class Reflector:
                 objects.append(obj)
             metadata = page["metadata"]
             if not metadata.get("continue"):
+                version = str(metadata["resourceVersion"])
+                self._doubt(version)
                 self._recovered()
                 self._sink.replace(objects)
-                return str(metadata["resourceVersion"])
+                return version
             query["continue"] = metadata["continue"]
+
+    def _doubt(self, version: str) -> None:
+        """Raise `ClusterError` for a list from the past, unless all of late were."""
+        if _is_older(version, self._version):
+            if self._doubted < DOUBTS:
+                self._doubted += 1
+                raise ClusterError(f"a list of version {version}, but {self._version} was seen")
+            _log.warning(
+                "the cluster went back in time, as after a restore: taking it as it is",
+                event_name="clusterRestored",
+                op="watch",
+                **self._where(),
+                version=version,
+                seen=self._version,
+            )
+        self._doubted = 0
+
+    async def _look_whether_time_goes_on(self) -> None:
+        """See that the server has what was seen, by a list of one: a watch from its future would stay silent."""
+        page = await self._session.get(self._resource.path, {**self._resource.selector, "limit": "1"})
+        if _is_older(str(page["metadata"]["resourceVersion"]), self._version):
+            raise _Expired
 
     async def _watch(self) -> None:
         query = {
             **self._resource.selector,
             "watch": "1",
-            "resourceVersion": str(self._version),
+            "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(*WATCH_S)),  # noqa: S311 - spread, not secrecy
         }
@@ -141,7 +175,7 @@ class Reflector:
                 self._sink.remove(obj)
             case _:
                 pass
-        self._version = obj["metadata"]["resourceVersion"]
+        self._version = str(obj["metadata"]["resourceVersion"])
 
     async def _back_off(self, error: ClusterError) -> None:
         if not self._delay_s:
@@ -158,3 +192,8 @@ class Reflector:
 
     def _where(self) -> dict[str, str]:
         return {"resource": self._resource.path, **self._resource.selector}
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Compare resource versions, which are whole numbers (KEP-5504); what is none is not older."""
+    return version.isdecimal() and than.isdecimal() and int(version) < int(than)

@@ -100,7 +100,7 @@ def test_operator_sees_requests_by_kind_and_answer_and_why_watches_ended(site: S
     assert before.value("metallb_k8s_client_lists_total", resource="services") == 1
 
     site.api.stop(crash=True)
-    refused = {"verb": "watch", "resource": "services", "code": "unreachable"}
+    refused = {"verb": "list", "resource": "services", "code": "unreachable"}
     try:
         wait_until(
             lambda: Scraped(port).value("metallb_k8s_client_requests_total", **refused),

@@ -1,0 +1,159 @@
+"""A reflector before an API server whose answers a test has written: what it believes, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from metalpy.cluster import reflector
+from metalpy.cluster.reflector import DOUBTS, Reflector, Resource
+from tests.unit.cluster.streams import lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from metalpy.cluster.api_session import ApiSession
+
+Object = dict[str, Any]
+
+
+class Session:
+    """Answers lists with `version` and `names`, and watches with the events put into `events`; None ends a watch."""
+
+    def __init__(self) -> None:
+        self.traffic = self
+        self.version = "100"
+        self.names: tuple[str, ...] = ("a",)
+        self.events: asyncio.Queue[Object | None] = asyncio.Queue()
+        self.counted: list[str] = []
+        self.watched_from: list[str] = []
+
+    def listed(self, resource: str) -> None:
+        self.counted.append(f"{resource} listed")
+
+    def watch_ended(self, resource: str, cause: str) -> None:
+        self.counted.append(f"{resource} {cause}")
+
+    async def get(self, path: str, query: Mapping[str, str]) -> Object:
+        del path, query
+        await asyncio.sleep(0)
+        items = [{"metadata": {"name": name, "resourceVersion": "1"}} for name in self.names]
+        return {"metadata": {"resourceVersion": self.version}, "items": items}
+
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+        del path
+        self.watched_from.append(query["resourceVersion"])
+        while event := await self.events.get():
+            yield event
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.lists: list[list[str]] = []
+        self.seen: list[str] = []
+
+    def replace(self, objects: list[Object]) -> None:
+        self.lists.append([obj["metadata"]["name"] for obj in objects])
+
+    def put(self, obj: Object) -> None:
+        self.seen.append(obj["metadata"]["name"])
+
+    def remove(self, obj: Object) -> None:
+        self.seen.append(f"{obj['metadata']['name']} gone")
+
+
+class Setup:
+    def __init__(self) -> None:
+        self.session, self.sink = Session(), Sink()
+        session = cast("ApiSession", self.session)
+        self.reflector = Reflector(session, Resource("/api/v1/services"), self.sink, lambda: None)
+
+    def expire(self) -> None:
+        self.session.events.put_nowait({"type": "ERROR", "object": {"code": 410}})
+
+    def put(self, name: str, version: str) -> None:
+        obj = {"metadata": {"name": name, "resourceVersion": version}}
+        self.session.events.put_nowait({"type": "MODIFIED", "object": obj})
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():
+                await self._turn()
+
+    @staticmethod
+    async def _turn() -> None:
+        """Let the reflector work a little."""
+        await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def setup(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Setup]:
+    monkeypatch.setattr(reflector, "BACK_OFF_FIRST_S", 0.001)
+    monkeypatch.setattr(reflector, "BACK_OFF_MOST_S", 0.002)
+    made = Setup()
+    running = asyncio.create_task(made.reflector.run())
+    await made.until(lambda: made.session.watched_from)
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def count(setup: Setup, what: str) -> int:
+    return setup.session.counted.count(f"services {what}")
+
+
+async def test_list_from_the_past_is_not_believed_while_the_server_lags(setup: Setup) -> None:
+    setup.put("b", "200")
+    await setup.until(lambda: setup.sink.seen)
+    setup.expire()
+    await setup.until(lambda: count(setup, "listed") == 3)
+    assert setup.sink.lists == [["a"]]
+
+    setup.session.version, setup.session.names = "200", ("a", "b")
+    await setup.until(lambda: len(setup.sink.lists) > 1)
+    assert setup.sink.lists == [["a"], ["a", "b"]]
+
+
+async def test_cluster_that_stays_in_the_past_is_believed_and_told(setup: Setup) -> None:
+    setup.put("b", "200")
+    await setup.until(lambda: setup.sink.seen)
+    with capture_logs() as logs:
+        setup.expire()
+        await setup.until(lambda: len(setup.sink.lists) > 1)
+
+    assert count(setup, "listed") == 1 + DOUBTS + 1
+    assert [(line["version"], line["seen"]) for line in lines(logs, "clusterRestored")] == [("100", "200")]
+    await setup.until(lambda: setup.session.watched_from == ["100", "100"])
+    setup.put("c", "101")
+    await setup.until(lambda: setup.sink.seen == ["b", "c"])
+
+
+async def test_watch_is_not_taken_up_again_from_the_future_of_a_restored_cluster(setup: Setup) -> None:
+    setup.put("b", "200")
+    setup.session.events.put_nowait(None)
+    await setup.until(lambda: len(setup.sink.lists) > 1)
+
+    await setup.until(lambda: setup.session.watched_from == ["100", "100"])
+
+
+async def test_watch_that_ended_goes_on_where_it_was_without_a_list(setup: Setup) -> None:
+    setup.session.version = "200"
+    setup.put("b", "200")
+    setup.session.events.put_nowait(None)
+    await setup.until(lambda: setup.session.watched_from == ["100", "200"])
+
+    assert setup.sink.lists == [["a"]]
+    assert setup.session.counted == ["services listed", "services ended"]
+
+
+async def test_versions_that_are_no_numbers_are_not_compared(setup: Setup) -> None:
+    setup.put("b", "zzz")
+    await setup.until(lambda: setup.sink.seen)
+    setup.expire()
+
+    await setup.until(lambda: len(setup.sink.lists) > 1)
