@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.cluster.json_log import Object
+
 NAMESPACE = "metallb-system"
 SERVICES = "/api/v1/namespaces/default/services"
 ADDRESSES = 30
@@ -45,7 +47,13 @@ class Speaker:
 
     def __init__(self, api: ControlPlane, name: str, host: str, group: str, log: Path) -> None:
         self.name = name
-        self._claims: set[str] = set()
+        self.claims: set[str] = set()
+        """The Services that it announces, by its log."""
+        self.members: set[str] = set()
+        """The nodes whose speakers it holds to be alive."""
+        self.looked_at: set[str] = set()
+        """The Services that it has looked at since members or the configuration last changed."""
+        self._looks_at = ""
         self._read = 0
         api.admin.create("/api/v1/nodes", {"metadata": {"name": name}})
         pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -56,6 +64,7 @@ class Speaker:
         subprocess.run(["ip", "address", "add", f"{host}/32", "dev", "lo"], check=True)
         flags = {"node-name": name, "host": host, "ml-bindaddr": host, "ml-labels": f"group={group}"}
         flags |= {"ml-secret-key": group, "namespace": NAMESPACE, "kubeconfig": str(api.kubeconfig)}
+        flags["log-level"] = "debug"
         self._command = [str(lab_binary("metallb-0.11-speaker")), *(f"--{flag}={text}" for flag, text in flags.items())]
         self._path = log
 
@@ -70,19 +79,33 @@ class Speaker:
         self._process.send_signal(number)
         self._process.wait()
 
-    def claims(self) -> set[str]:
-        """Give the Services that it announces now, by its log."""
+    def read(self) -> None:
+        """Take in what it has logged since the last time."""
         if self._process.poll() is not None:
             raise RuntimeError(f"the speaker of {self.name} ended: {self._path.read_text()[-2000:]}")
         lines = self._log.lines()
         for line in lines[self._read :]:
-            match line.get("event"):
-                case "serviceAnnounced":
-                    self._claims.add(line["service"])
-                case "serviceWithdrawn":
-                    self._claims.discard(line["service"])
+            self._take(line)
         self._read = len(lines)
-        return self._claims
+
+    def _take(self, line: Object) -> None:
+        match line.get("node event"):
+            case "NodeJoin":
+                self.members.add(line["node name"])
+            case "NodeLeave":
+                self.members.discard(line["node name"])
+        if "node event" in line or line.get("event") == "configLoaded":
+            self._looks_at = ""
+            self.looked_at.clear()
+        match line.get("event"):
+            case "startUpdate":
+                self._looks_at = line["service"]
+            case "endUpdate" if line["service"] == self._looks_at:
+                self.looked_at.add(line["service"])
+            case "serviceAnnounced":
+                self.claims.add(line["service"])
+            case "serviceWithdrawn":
+                self.claims.discard(line["service"])
 
 
 class Group:
@@ -96,14 +119,19 @@ class Group:
         self.speakers.pop(0).end(number)
 
     def owners(self, services: dict[str, str]) -> dict[str, str] | None:
-        """Give the owner of each address; None while an address has none or several."""
-        owners: dict[str, str] = {}
+        """Give who announces each address; None until every speaker has looked at all with all members in sight.
+
+        Raises `RuntimeError` if there is not one owner of each address then.
+        """
+        names = {speaker.name for speaker in self.speakers}
         for speaker in self.speakers:
-            for service in speaker.claims():
-                if services[service] in owners:
-                    return None
-                owners[services[service]] = speaker.name
-        return owners if len(owners) == len(services) else None
+            speaker.read()
+            if speaker.members | {speaker.name} != names or not services.keys() <= speaker.looked_at:
+                return None
+        claims = [(services[service], speaker.name) for speaker in self.speakers for service in speaker.claims]
+        if len(claims) != len(services) or len(dict(claims)) != len(services):
+            raise RuntimeError(f"not one owner of each address: {claims}")
+        return dict(claims)
 
 
 class Field:
@@ -158,9 +186,9 @@ class Field:
         self.services[f"default/{name}"] = address
 
     def report(self) -> None:
-        """Wait until every group has one owner of each address, and print who they are."""
+        """Wait until every group has elected, and print whom."""
         for group in self.groups:
-            owners = wait_until(lambda: group.owners(self.services), SETTLED_S, "one owner of each address")  # noqa: B023
+            owners = wait_until(lambda: group.owners(self.services), SETTLED_S, "an election that has ended")  # noqa: B023
             print(json.dumps({"members": [each.name for each in group.speakers], "owners": owners}), flush=True)
 
 
