@@ -98,10 +98,10 @@ class Speaker:
             self._looks_at = ""
             self.looked_at.clear()
         match line.get("event"):
-            case "startUpdate":
-                self._looks_at = line["service"]
-            case "endUpdate" if line["service"] == self._looks_at:
-                self.looked_at.add(line["service"])
+            case "startUpdate":  # of the configuration and of nodes, too
+                self._looks_at = line.get("service", "")
+            case "endUpdate" if self._looks_at:
+                self.looked_at.add(self._looks_at)
             case "serviceAnnounced":
                 self.claims.add(line["service"])
             case "serviceWithdrawn":
