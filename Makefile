@@ -11,7 +11,7 @@ BENCHES := allocation arp arp_flat ndp storm busy bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory
 PEER_PARTS := metallb-0.15
-LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
+LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 gobgp
 FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
@@ -19,7 +19,7 @@ OUTAGES ?= 10
 FUZZ_FRAMES ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-nodes test-long nodes cluster cluster-down \
+.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
 	check bench bench-quick fuzz wire clean
 
 help: ## Show this list
@@ -37,8 +37,11 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 packages: install
 	@tests/lab/packages.sh
 
-lab: packages ## Get the lab's parts: Kubernetes, etcd and MetalLB from Go modules; 15 minutes the first time
+lab: packages ## Get the lab's parts: Kubernetes, etcd, gobgpd and MetalLB from Go modules; 15 minutes the first time
 	@$(BIN)/python -m tests.lab.build $(LAB_PARTS)
+
+routers: lab ## Get FRR, BIRD and the older gobgpd, unpacked: none of them is started as a service
+	@tests/lab/packages.sh bgp
 
 nodes: lab ## Get what real nodes are made of, and build the image; 3 minutes the first time
 	@tests/lab/packages.sh nodes
@@ -64,10 +67,10 @@ check: install ## Lint, format, types, and that imports point one way
 test-unit: install ## Pure tests: no root, no network
 	$(BIN)/pytest tests/unit
 
-test-lan: packages ## Real frames in network namespaces
+test-lan: routers ## Real frames in network namespaces
 	$(SANDBOX) $(BIN)/pytest tests/lan
 
-test-seeds: lab ## The tutorials' stories, whole
+test-seeds: routers ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
 
 test-cluster: lab ## A real API server, also beside MetalLB 0.11.0

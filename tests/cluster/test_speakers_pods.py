@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from metalpy.cluster.api_session import ApiSession
 from metalpy.cluster.interface import SpeakerPodChanged
 from metalpy.cluster.kubernetes import KubernetesCluster
 from metalpy.model import ObjectKey, SpeakerPod
+from metalpy.observe.metrics import ApiMetrics
 from tests.cluster.controllers import NAMESPACE, Site, deployed
 from tests.unit.cluster.streams import Stream
 
@@ -45,7 +47,7 @@ async def test_readiness_of_speakers_pods_is_followed(site: Site) -> None:
     create_pod(site.api, "controller-1", {"app": "metallb", "component": "controller"})
     key, seen = ObjectKey(NAMESPACE, "speaker-1"), list[Any]()
     kubeconfig = site.api.service_account_kubeconfig(NAMESPACE, "speaker")
-    async with await ApiSession.open(kubeconfig) as session:
+    async with await ApiSession.open(kubeconfig, ApiMetrics(CollectorRegistry())) as session:
         cluster = KubernetesCluster(session, namespace=NAMESPACE, for_speaker=True)
         async with Stream(cluster) as stream:
 
@@ -69,7 +71,7 @@ async def test_speaker_that_may_not_watch_pods_says_so_and_sees_the_rest(site: S
     site.api.admin.create("/api/v1/nodes", {"metadata": {"name": "node1"}})
     kubeconfig = site.api.service_account_kubeconfig(NAMESPACE, "speaker")
     with capture_logs() as logs:
-        async with await ApiSession.open(kubeconfig) as session:
+        async with await ApiSession.open(kubeconfig, ApiMetrics(CollectorRegistry())) as session:
             cluster = KubernetesCluster(session, namespace=NAMESPACE, for_speaker=True)
             async with Stream(cluster) as stream:
                 await stream.synced()

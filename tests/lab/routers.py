@@ -133,7 +133,13 @@ class Router:
 
 
 class Frr(Router):
-    """FRR: zebra, bfdd and bgpd."""
+    """FRR: zebra, bfdd and bgpd. With `forwards` what it learns leads its host's kernel."""
+
+    def __init__(
+        self, host: Host, *, asn: int, neighbors: Sequence[Neighbor], port: int = 179, forwards: bool = False
+    ) -> None:
+        super().__init__(host, asn=asn, neighbors=neighbors, port=port)
+        self._forwards = forwards
 
     def start(self) -> None:
         root = debian_root()
@@ -141,7 +147,8 @@ class Frr(Router):
         _provide_groups()
         config = self.directory / "frr.conf"
         config.write_text(self._config(), encoding="utf-8")
-        own = {"bgpd": ["-n", "-p", str(self.port)], "bfdd": ["--bfdctl", str(self.directory / "bfdd.sock")]}
+        bgpd = ["-p", str(self.port)] if self._forwards else ["-n", "-p", str(self.port)]
+        own = {"bgpd": bgpd, "bfdd": ["--bfdctl", str(self.directory / "bfdd.sock")]}
         for name in ("zebra", "bfdd", "bgpd"):
             options = ["-f", str(config), "-i", str(self.directory / f"{name}.pid")]
             options += ["--vty_socket", str(self.directory), "-z", str(self.directory / "zserv.api"), "-P", "0"]

@@ -26,7 +26,8 @@ class Edge:
         self.client.run(["ip", "route", "add", "default", "via", f"{OUTSIDE}.1"])
         for node in story.nodes.values():
             node.run(["ip", "route", "add", f"{OUTSIDE}.0/24", "via", address])
-        self.frr = Frr(router, asn=asn, neighbors=[Neighbor(node.address, node_asn) for node in story.nodes.values()])
+        neighbors = [Neighbor(node.address, node_asn) for node in story.nodes.values()]
+        self.frr = Frr(router, asn=asn, neighbors=neighbors, forwards=True)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
