@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,7 +13,7 @@ from metalpy.errors import RouterError
 from metalpy.model import Family
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address
 
     from metalpy.bgp.codec import Status
@@ -44,10 +44,19 @@ class RefusalError(RouterError):
     """gobgpd answers, and does not do what it was asked."""
 
 
-def _error(what: str, error: grpc.RpcError) -> RouterError:
-    code, details = error.code(), error.details()
-    kind = GoneError if code in _GONE else RefusalError
-    return kind(f"gobgpd: {what}: {details or code.name}")
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn gRPC's errors into ours, which say what it was about."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        kind = GoneError if error.code() in _GONE else RefusalError
+        raise kind(f"gobgpd: {what}: {error.details() or error.code().name}") from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and not task.cancelling():  # not we are cancelled: another task closed the channel
+            raise GoneError(f"gobgpd: {what}: the connection was closed") from None
+        raise
 
 
 class Gobgp:
@@ -78,17 +87,13 @@ class Gobgp:
         return self._codec.version
 
     async def _call(self, what: str, name: str, request: Any) -> Any:
-        try:
+        with _translated(what):
             return await getattr(self._api, name)(request, timeout=DEADLINE_S)
-        except grpc.RpcError as error:
-            raise _error(what, error) from error
 
     async def _list(self, what: str, name: str, request: Any) -> AsyncIterator[Any]:
-        try:
+        with _translated(what):
             async for reply in getattr(self._api, name)(request, timeout=STREAM_DEADLINE_S):
                 yield reply
-        except grpc.RpcError as error:
-            raise _error(what, error) from error
 
     async def identity(self) -> tuple[int, str]:
         """Return ASN and router ID; ASN 0 as long as it was not started."""
@@ -142,13 +147,11 @@ class Gobgp:
         await asyncio.sleep(0)  # building it took a while
         what = f"route {batch[0].prefix}" if len(batch) == 1 else f"{len(batch)} routes"
         try:
-            await self._api.AddPathStream(iter([message]), timeout=STREAM_DEADLINE_S)
-        except grpc.RpcError as error:
-            cause = _error(what, error)
-            if not isinstance(cause, RefusalError):
-                raise cause from error
+            with _translated(what):
+                await self._api.AddPathStream(iter([message]), timeout=STREAM_DEADLINE_S)
+        except RefusalError as error:
             if len(batch) == 1:
-                return [(batch[0], cause)]
+                return [(batch[0], error)]
         else:
             return []
         middle = len(batch) // 2
@@ -169,25 +172,24 @@ class Gobgp:
 
     async def watch(self) -> AsyncIterator[tuple[IPAddress, bool]]:
         """Yield every change of a session, those of now first: whose, and whether it is up. Ends with an error."""
-        try:
+        with _translated("changes of sessions"):
             async for event in self._api.WatchEvent(self._codec.watch()):
                 change = self._codec.change(event)
                 if change:
                     yield change
-        except grpc.RpcError as error:
-            raise _error("changes of sessions", error) from error
         raise GoneError("gobgpd: changes of sessions: it ended")
 
 
 async def _detect(channel: Any, target: str) -> int:
     for version, method in _DETECTION.items():
-        try:
-            await channel.unary_unary(method)(b"", timeout=DEADLINE_S)
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise _error(f"{target} does not answer", error) from error
-        else:
-            return version
+        with _translated(f"{target} does not answer"):
+            try:
+                await channel.unary_unary(method)(b"", timeout=DEADLINE_S)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+            else:
+                return version
     raise RefusalError(f"gobgpd: {target} speaks neither version 4 nor 3 of GoBGP's API")
 
 

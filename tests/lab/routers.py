@@ -164,7 +164,12 @@ class Frr(Router):
                 lines += ["bfd", f" profile p{each.bfd_ms}", "  detect-multiplier 3"]
                 lines += [f"  receive-interval {each.bfd_ms}", f"  transmit-interval {each.bfd_ms}", " exit", "exit"]
         lines += [f"router bgp {self.asn}", f" bgp router-id {self.host.address}"]
-        lines += [" no bgp ebgp-requires-policy", " no bgp default ipv4-unicast"]
+        lines += [" no bgp ebgp-requires-policy", " no bgp default ipv4-unicast", "exit"]
+        return "\n".join([*lines, *self.config_of_neighbors(), ""])
+
+    def config_of_neighbors(self) -> list[str]:
+        """Give the lines that configure the neighbors."""
+        lines = [f"router bgp {self.asn}"]
         for each in self.neighbors:
             who = f" neighbor {each.address}"
             lines += [f"{who} remote-as {each.asn}", f"{who} timers {KEEPALIVE_S} {HOLD_S}", f"{who} passive"]
@@ -175,7 +180,7 @@ class Frr(Router):
             lines += [f" address-family {family} unicast"]
             lines += [f"  neighbor {each.address} activate" for each in self.neighbors]
             lines += [" exit-address-family"]
-        return "\n".join([*lines, "exit", ""])
+        return [*lines, "exit"]
 
     def ask(self, *commands: str, daemon: str = "bgpd") -> str:
         """Give a daemon commands as its shell `vtysh` does, and return what it writes.

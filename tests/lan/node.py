@@ -35,13 +35,17 @@ class Node:
                 stderr=stderr,
                 text=True,
             )
-        self.first = self._answer()
+        self.first = self.answer()
 
     def ask(self, *words: Any) -> Any:
         """Give the program one instruction and return its answer."""
+        self.write(*words)
+        return self.answer()
+
+    def write(self, *words: Any) -> None:
+        """Give the program one instruction and do not wait for the answer."""
         _pipe(self.process.stdin).write(json.dumps(words) + "\n")
         _pipe(self.process.stdin).flush()
-        return self._answer()
 
     def announce(self, *addresses: str) -> None:
         """Announce exactly these; they are in force when this returns."""
@@ -67,7 +71,8 @@ class Node:
         """Wait until that many log lines have these keys and values."""
         wait_until(lambda: len(self.logs(**wanted)) >= many, 10, f"{many} log lines with {wanted}")
 
-    def _answer(self) -> Any:
+    def answer(self) -> Any:
+        """Read what the program answers to the oldest instruction that it has not answered yet."""
         line = _pipe(self.process.stdout).readline()
         assert line, f"the program ended: {self._logs.read_text(encoding='utf-8')}"
         return json.loads(line)

@@ -1,0 +1,27 @@
+"""A gobgpd that is none, once of each version."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.bgp.fake_gobgpd import FakeGobgpd
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory whose name is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="bgp-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(params=[4, 3], ids=["gobgpd4", "gobgpd3"])
+async def fake(request: pytest.FixtureRequest, short: Path) -> AsyncIterator[FakeGobgpd]:
+    async with FakeGobgpd(short, request.param) as result:
+        yield result

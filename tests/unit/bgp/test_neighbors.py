@@ -1,0 +1,118 @@
+"""From sessions to what gobgpd is told of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import ip_address, ip_interface
+from typing import Any
+
+import pytest
+
+from metalpy.bgp.addresses import LocalAddresses
+from metalpy.bgp.neighbors import Bfd, label, neighbor
+from metalpy.model import BFDProfile, Family
+from tests.unit.bgp.values import peer, session
+
+LOCAL = LocalAddresses(
+    (
+        ("lo", ip_interface("127.0.0.1/8")),
+        ("lo", ip_interface("198.51.100.1/32")),
+        ("eth0", ip_interface("10.0.0.1/24")),
+        ("eth1", ip_interface("192.0.2.100/24")),
+        ("eth0", ip_interface("fe80::1/64")),
+        ("eth0", ip_interface("fd00:1::1/64")),
+        ("eth1", ip_interface("fd00:2::1/64")),
+    )
+)
+
+
+def test_defaults_are_written_out() -> None:
+    result, problems = neighbor(session(peer("192.0.2.1")), LOCAL)
+
+    assert result is not None
+    assert problems == ()
+    assert (result.port, result.hold_time_s, result.keepalive_s, result.connect_s) == (179, 90, 30, 5)
+    assert (result.families, result.next_hop, result.bfd, result.restart_s) == ((Family.IPV4,), None, None, 0)
+    assert result.name == "192.0.2.1:179"
+
+
+def test_any_difference_is_another_mark() -> None:
+    result, _ = neighbor(session(peer("192.0.2.1", password="geheim")), LOCAL)  # noqa: S106 - the test's own
+    assert result is not None
+    others: dict[str, Any] = {
+        "address": ip_address("192.0.2.2"),
+        "source": ip_address("192.0.2.100"),
+        "password": "anders",
+        "families": (Family.IPV4, Family.IPV6),
+        "next_hop": ip_address("fd00::1"),
+        "bfd": Bfd(),
+    }
+    for field in dataclasses.fields(result):
+        value = others[field.name] if field.name in others else getattr(result, field.name) + 1
+        assert dataclasses.replace(result, **{field.name: value}).mark != result.mark, field.name
+    assert dataclasses.replace(result).mark == result.mark
+    assert "geheim" not in repr(result) + result.mark
+
+
+def test_routes_of_the_other_family_lead_to_the_link_of_the_peer() -> None:
+    result, problems = neighbor(session(peer("192.0.2.1", dual_stack=True)), LOCAL)
+
+    assert result is not None
+    assert (result.families, str(result.next_hop), problems) == ((Family.IPV4, Family.IPV6), "fd00:2::1", ())
+
+
+def test_routes_of_the_other_family_lead_to_the_source_address_s_link() -> None:
+    far = peer("203.0.113.1", dual_stack=True, source_address=ip_address("10.0.0.1"))
+    result, _ = neighbor(session(far), LOCAL)
+
+    assert result is not None
+    assert str(result.next_hop) == "fd00:1::1"
+
+
+def test_family_that_the_node_has_not_is_left_out_and_named() -> None:
+    only_ipv6 = LocalAddresses((("lo", ip_interface("127.0.0.1/8")), ("eth0", ip_interface("fd00::1/64"))))
+    result, problems = neighbor(session(peer("fd00::2", dual_stack=True)), only_ipv6)
+
+    assert result is not None
+    assert result.families == (Family.IPV6,)
+    assert problems == ("no IPv4 routes: this node has no IPv4 address that they could lead to",)
+
+
+def test_source_address_of_another_is_no_session() -> None:
+    result, problems = neighbor(session(peer("192.0.2.1", source_address=ip_address("10.0.0.2"))), LOCAL)
+
+    assert result is None
+    assert problems == ("source address 10.0.0.2 is not an address of this node",)
+
+
+def test_hold_time_0_becomes_the_default_and_is_named() -> None:
+    result, problems = neighbor(session(peer("192.0.2.1", hold_time_s=0)), LOCAL)
+
+    assert result is not None
+    assert (result.hold_time_s, result.keepalive_s) == (90, 30)
+    assert [problem.partition(":")[0] for problem in problems] == ["hold time 0 cannot be had with gobgpd"]
+
+
+def test_bfd_is_in_microseconds_and_what_gobgpd_lacks_is_named() -> None:
+    profile = BFDProfile("p", 100, None, 5, echo_mode=True, minimum_ttl=254)
+    result, problems = neighbor(session(peer("192.0.2.1"), bfd=profile), LOCAL)
+
+    assert result is not None
+    assert result.bfd == Bfd(100_000, 300_000, 5)
+    assert problems == (
+        "gobgpd's BFD has not echo mode (profile p)",
+        "gobgpd's BFD has not minimum TTL 254 (profile p)",
+    )
+
+
+@pytest.mark.parametrize(("peer_wants", "all_restart", "restart_s"), [(False, 0, 0), (True, 0, 120), (False, 60, 60)])
+def test_graceful_restart_is_the_peer_s_or_everybody_s(peer_wants: bool, all_restart: int, restart_s: int) -> None:
+    result, _ = neighbor(session(peer("192.0.2.1", graceful_restart=peer_wants)), LOCAL, all_restart)
+
+    assert result is not None
+    assert result.restart_s == restart_s
+
+
+def test_names_are_those_of_the_metrics() -> None:
+    assert label(ip_address("192.0.2.1"), 179) == "192.0.2.1:179"
+    assert label(ip_address("fd00::1"), 1790) == "[fd00::1]:1790"

@@ -1,0 +1,231 @@
+"""The router between a speaker and a gobgpd."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address, ip_address, ip_interface
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from metalpy.bgp.addresses import LocalAddresses
+from metalpy.bgp.daemon import RemoteGobgpd
+from metalpy.bgp.router import Router
+from metalpy.errors import RouterError
+from metalpy.model import BFDProfile
+from tests.unit.bgp.fake_gobgpd import ESTABLISHED, IDLE, FakeGobgpd
+from tests.unit.bgp.values import announcement, attributes, peer, session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+ONE, TWO = peer("192.0.2.1"), peer("192.0.2.2", 64513)
+COLD = ["StartBgp", "SetPolicies", "SetPolicyAssignment", "SetPolicyAssignment", "AddPathStream"]
+
+
+async def no_addresses() -> LocalAddresses:
+    return LocalAddresses()
+
+
+@pytest.fixture
+async def router(fake: FakeGobgpd) -> AsyncIterator[Router]:
+    async with asyncio.timeout(30), Router(RemoteGobgpd(fake.target), addresses=no_addresses, recheck_s=0.02) as result:
+        yield result
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the fake tells nobody
+            await asyncio.sleep(0)
+
+
+def fill(router: Router) -> None:
+    router.keep([session(ONE), session(TWO)])
+    router.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO}))])
+
+
+async def test_cold_gobgpd_gets_routes_before_peers_and_nothing_before_ready(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    await router.counts()
+    assert fake.calls == []
+    router.ready()
+    await router.settled()
+
+    assert fake.calls == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    assert fake.router_id == "10.0.0.1"
+
+
+async def test_same_again_is_no_call(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    calls = len(fake.calls)
+    fill(router)
+    await router.settled()
+
+    assert len(fake.calls) == calls
+
+
+async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    fake.calls.clear()
+    async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
+        second.keep([session(ONE), session(peer("192.0.2.2", 64513, hold_time_s=30)), session(peer("192.0.2.3"))])
+        second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO}))])
+        second.ready()
+        await second.settled()
+
+    assert fake.calls == [
+        *COLD[1:4],
+        "DeletePeer 192.0.2.2",
+        "AddPeer 192.0.2.2",
+        "AddPeer 192.0.2.3",
+    ]
+
+
+async def test_gobgpd_that_comes_back_empty_gets_everything(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    await fake.stop()
+    fake.calls.clear()
+    router.announce([announcement("10.0.0.2/32", (attributes(), {ONE}))])
+    await fake.start()
+    await router.settled()
+
+    assert fake.calls == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.2/32"}
+
+
+async def test_other_router_id_begins_anew_without_peers(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    fake.calls.clear()
+    router.keep([session(ONE, IPv4Address("10.0.0.2"))])
+    await router.settled()
+
+    assert fake.calls == ["DeletePeer 192.0.2.1", "DeletePeer 192.0.2.2", *COLD, "AddPeer 192.0.2.1"]
+    assert fake.router_id == "10.0.0.2"
+
+
+async def test_gobgpd_of_another_is_left_alone_and_named(fake: FakeGobgpd, router: Router) -> None:
+    fake.asn, fake.router_id = 64999, "10.9.9.9"
+    with capture_logs() as logs:
+        fill(router)
+        router.ready()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(router.settled(), 0.3)
+
+    assert fake.calls == []
+    (told,) = [each["error"] for each in logs if each["event"] == "not as wanted"]
+    assert "is another's: its ASN is 64999" in told
+
+
+async def test_refused_peer_is_named_once_and_tried_again_and_the_others_work(fake: FakeGobgpd, router: Router) -> None:
+    fake.bad_peers.add("192.0.2.1")
+    with capture_logs() as logs:
+        fill(router)
+        router.ready()
+        await router.settled()
+        assert set(fake.peers) == {"192.0.2.2"}
+        await eventually(lambda: fake.calls.count("AddPeer 192.0.2.1") >= 3)
+        fake.bad_peers.clear()
+        await eventually(lambda: "192.0.2.1" in fake.peers)
+
+    assert [each["what"] for each in logs if each["event"] == "not as wanted"] == ["peer 192.0.2.1:179"]
+    assert fake.calls.count("AddPeer 192.0.2.2") == 1
+
+
+async def test_refused_route_is_named_and_the_others_work(fake: FakeGobgpd, router: Router) -> None:
+    fake.bad_prefixes.add("10.0.0.2/32")
+    with capture_logs() as logs:
+        fill(router)
+        router.announce([announcement(f"10.0.0.{number}/32", (attributes(), {ONE})) for number in (2, 3)])
+        router.ready()
+        await router.settled()
+
+    assert [each["what"] for each in logs if each["event"] == "not as wanted"] == ["route 10.0.0.2/32"]
+    assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.3/32"}
+
+
+async def test_peer_from_a_foreign_source_address_waits_for_it(fake: FakeGobgpd) -> None:
+    local = LocalAddresses()
+
+    async def addresses() -> LocalAddresses:
+        return local
+
+    source = peer("192.0.2.1", source_address=ip_address("10.0.0.7"))
+    with capture_logs() as logs:
+        async with Router(RemoteGobgpd(fake.target), addresses=addresses, recheck_s=0.02) as router:
+            router.keep([session(source), session(TWO)])
+            router.ready()
+            await router.settled()
+            assert set(fake.peers) == {"192.0.2.2"}
+            local = LocalAddresses((("eth0", ip_interface("10.0.0.7/24")),))
+            await eventually(lambda: "192.0.2.1" in fake.peers)
+
+    (told,) = [each for each in logs if each["event"] == "not as wanted"]
+    assert (told["what"], told["error"]) == ("peer 192.0.2.1", "source address 10.0.0.7 is not an address of this node")
+
+
+async def test_missing_bfd_is_named_and_the_session_is_kept(fake: FakeGobgpd, router: Router) -> None:
+    with capture_logs() as logs:
+        router.keep([session(ONE, bfd=BFDProfile("p", 100, 100, 3))])
+        router.ready()
+        await router.settled()
+
+    told = [each["what"] for each in logs if "no BFD" in each.get("error", "")]
+    assert told == ([] if fake.version == 4 else ["peer 192.0.2.1"])
+    assert set(fake.peers) == {"192.0.2.1"}
+
+
+async def test_sessions_that_come_and_go_are_reported_once(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    states = router.states()
+    for state in (IDLE, ESTABLISHED, ESTABLISHED, IDLE):
+        fake.set_session("192.0.2.1", state)
+    up, down = await anext(states), await anext(states)
+    fake.set_session("192.0.2.2", ESTABLISHED)
+    up2 = await anext(states)
+    await fake.stop()
+    down2 = await anext(states)
+
+    assert [(each.peer, each.is_up) for each in (up, down)] == [("192.0.2.1:179", True), ("192.0.2.1:179", False)]
+    assert [(each.peer, each.is_up) for each in (up2, down2)] == [("192.0.2.2:179", True), ("192.0.2.2:179", False)]
+    assert down2.reason == "gobgpd is away"
+
+
+async def test_updates_never_decrease(fake: FakeGobgpd, router: Router) -> None:
+    router.keep([session(ONE)])
+    router.announce([announcement("10.0.0.1/32", (attributes(), {ONE}))])
+    router.ready()
+    await router.settled()
+    seen = []
+    for sent in (3, 5, 2, 2, 7):
+        fake.peers["192.0.2.1"].state.messages.sent.update = sent
+        seen.append((await router.counts())["192.0.2.1:179"].updates_sent)
+    await fake.stop()
+    counts = (await router.counts())["192.0.2.1:179"]
+
+    assert seen == [3, 5, 7, 7, 12]
+    assert (counts.is_up, counts.updates_sent, counts.announced_prefixes, counts.pending_prefixes) == (False, 12, 0, 1)
+
+
+async def test_planned_stop_leaves_nothing(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    await router.withdraw_and_stop(graceful_shutdown=True)
+
+    assert (fake.paths, fake.peers) == ({}, {})
+
+
+def test_api_over_tcp_is_refused() -> None:
+    with pytest.raises(RouterError, match="must be a Unix socket"):
+        RemoteGobgpd("127.0.0.1:50051")
