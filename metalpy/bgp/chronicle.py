@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from metalpy.model import IPAddress
 
@@ -40,6 +40,10 @@ class Chronicle:
         self._reasons: dict[IPAddress, str] = {}
         self._told: dict[str, str] = {}
         self._changes: asyncio.Queue[SessionChange] = asyncio.Queue()
+
+    def are_up(self, addresses: Iterable[IPAddress]) -> bool:
+        """Tell whether all of these sessions are up."""
+        return all(address in self._up for address in addresses)
 
     async def next(self) -> SessionChange:
         """Wait for the next change."""

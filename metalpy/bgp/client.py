@@ -105,6 +105,10 @@ class Gobgp:
         """Start it. On one that is started already this would empty its table without a word to its peers."""
         await self._call(f"start with router ID {router_id}", "StartBgp", self._codec.start(router_id))
 
+    async def log(self, *, debug: bool) -> None:
+        """Let it log why sessions do not come up, and much else; or not."""
+        await self._call("log level", "SetLogLevel", self._codec.log_level(debug=debug))
+
     async def peers(self, *, counted: bool = False) -> Mapping[IPAddress, Status]:
         """Return all sessions; with the number of prefixes announced if `counted`."""
         request = self._codec.messages.ListPeerRequest(enable_advertised=counted)

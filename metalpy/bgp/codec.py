@@ -60,6 +60,7 @@ class Codec:
         self.messages: Any = {3: gobgp3_pb2, 4: gobgp4_pb2}[version]
         self.stub: Any = {3: gobgp3_pb2_grpc.GobgpApiStub, 4: gobgp4_pb2_grpc.GoBgpServiceStub}[version]
         shift = version - 4
+        self._info = 5 + shift
         self._global_table = 1 + shift
         self._neighbors, self._large_communities = 2 + shift, 7 + shift
         self._match_any = 1 + shift
@@ -71,6 +72,10 @@ class Codec:
         """Build the request that starts it; it never listens."""
         settings = self.messages.Global(asn=TAG, router_id=str(router_id), listen_port=-1)
         return self.messages.StartBgpRequest(**{NAME_OF_GLOBAL: settings})
+
+    def log_level(self, *, debug: bool) -> Any:
+        """Build the request for what it logs: everything, or what matters."""
+        return self.messages.SetLogLevelRequest(level=self._info + debug)
 
     def watch(self) -> Any:
         """Build the request for changes of sessions."""

@@ -54,6 +54,10 @@ class Daemon(Protocol):
     def target(self) -> str:
         """Where its API is, as gRPC writes it: `unix:///path`."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its log can be had."""
+
     async def start(self, hear: Callable[[str], None]) -> None:
         """Make sure that it is there, or will be; `hear` gets lines of its log, where they can be had."""
 
@@ -69,6 +73,8 @@ class Daemon(Protocol):
 
 class RemoteGobgpd:
     """A gobgpd that somebody else runs, at `unix:///path`; with a `lease` file that is touched as long as we live."""
+
+    is_heard = False
 
     def __init__(self, target: str, *, lease: Path | None = None) -> None:
         if not target.startswith("unix:///"):
@@ -102,6 +108,8 @@ class EmbeddedGobgpd:
     It outlives this process by `orphan_s` seconds at most. A speaker that starts meanwhile with the same directory
     takes it over as it is; two at a time cannot have it.
     """
+
+    is_heard = True
 
     def __init__(self, path: Path, directory: Path, *, orphan_s: float = ORPHAN_S) -> None:
         self._path = path

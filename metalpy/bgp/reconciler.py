@@ -41,7 +41,8 @@ _CALM = 6
 class Reconciler:
     """Keeps the gobgpd at `target` in the state `wanted`, from `is_ready` on.
 
-    `recheck_s` lies between tries of what could not be had; `addresses` reads this node's.
+    `recheck_s` lies between tries of what could not be had; `addresses` reads this node's. `is_heard` says that
+    gobgpd's log comes to the chronicle.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Reconciler:
         *,
         restart_s: int,
         recheck_s: float,
+        is_heard: bool,
     ) -> None:
         self.client: Gobgp | None = None
         """The connection, while gobgpd has been in the wanted state since it began."""
@@ -63,6 +65,7 @@ class Reconciler:
         self._addresses = addresses
         self._restart_s = restart_s
         self._recheck_s = recheck_s
+        self._is_heard = is_heard
         self._actual = Actual()
         self._refused: dict[IPNetwork, Path] = {}
         self._wake = asyncio.Event()
@@ -116,6 +119,7 @@ class Reconciler:
                 if router_id:
                     if not is_watching:  # not before it is started, and before there are peers
                         group.create_task(self._watch(client))
+                        group.create_task(self._listen(client))
                         is_watching = True
                     look_again_s = await self._reconcile(client, is_restart=is_cold)
                     is_cold = False
@@ -163,6 +167,15 @@ class Reconciler:
     async def _watch(self, client: Gobgp) -> None:
         async for address, is_up in client.watch():
             self._chronicle.change(address, is_up=is_up)
+
+    async def _listen(self, client: Gobgp) -> None:
+        """Let gobgpd log why a session does not come up, which it does among much else, as long as one is down."""
+        is_debugging = False
+        while self._is_heard:
+            await asyncio.sleep(self._recheck_s)
+            if is_debugging == self._chronicle.are_up(self._wanted.sessions):
+                is_debugging = not is_debugging
+                await client.log(debug=is_debugging)
 
     async def _reconcile(self, client: Gobgp, *, is_restart: bool) -> float | None:
         """Send the difference. Rules come before the paths that they are for, and paths before new peers.

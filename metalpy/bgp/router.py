@@ -77,7 +77,13 @@ class Router:
         self._wanted = Wanted()
         self._chronicle = Chronicle(self._name)
         self._reconciler = Reconciler(
-            daemon.target, self._wanted, self._chronicle, addresses, restart_s=restart_s, recheck_s=recheck_s
+            daemon.target,
+            self._wanted,
+            self._chronicle,
+            addresses,
+            restart_s=restart_s,
+            recheck_s=recheck_s,
+            is_heard=daemon.is_heard,
         )
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []

@@ -356,6 +356,10 @@ class GobgpdRouter(Router):
         command = [str(lab_binary("gobgp")), "--target", f"unix://{self._api}", "-j", *words]
         return json.loads(self.host.run(command).stdout or "null")
 
+    def neighbors_known(self) -> set[str]:
+        """The addresses of all peers that it has."""
+        return {each["conf"]["neighbor_address"] for each in self._ask("neighbor")}
+
     def routes(self, family: str) -> dict[str, Route]:
         """The table, with attributes."""
         table = self._ask("global", "rib", "-a", family) or {}

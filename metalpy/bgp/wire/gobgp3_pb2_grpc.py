@@ -44,6 +44,11 @@ class GobgpApiStub:
                 request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpRequest.SerializeToString,
                 response_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpResponse.FromString,
                 _registered_method=True)
+        self.SetLogLevel = channel.unary_unary(
+                '/apipb.GobgpApi/SetLogLevel',
+                request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelRequest.SerializeToString,
+                response_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelResponse.FromString,
+                _registered_method=True)
         self.AddPeer = channel.unary_unary(
                 '/apipb.GobgpApi/AddPeer',
                 request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerRequest.SerializeToString,
@@ -97,6 +102,12 @@ class GobgpApiServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBgp(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLogLevel(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +176,11 @@ def add_GobgpApiServicer_to_server(servicer, server):
                     servicer.GetBgp,
                     request_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpRequest.FromString,
                     response_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpResponse.SerializeToString,
+            ),
+            'SetLogLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLogLevel,
+                    request_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelRequest.FromString,
+                    response_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelResponse.SerializeToString,
             ),
             'AddPeer': grpc.unary_unary_rpc_method_handler(
                     servicer.AddPeer,
@@ -261,6 +277,33 @@ class GobgpApi:
             '/apipb.GobgpApi/GetBgp',
             metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpRequest.SerializeToString,
             metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.GetBgpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLogLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apipb.GobgpApi/SetLogLevel',
+            metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelRequest.SerializeToString,
+            metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.SetLogLevelResponse.FromString,
             options,
             channel_credentials,
             insecure,

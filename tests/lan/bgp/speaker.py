@@ -52,8 +52,12 @@ class Speaker(Node):
 
     def say(self, prefix: str, *variants: Sequence[Any]) -> None:
         """Announce a prefix: each variant is attributes, then addresses of peers. It is in force when this returns."""
-        assert self.ask("announce", [prefix, *variants]) == "done"
+        self.say_later(prefix, *variants)
         self.settle()
+
+    def say_later(self, prefix: str, *variants: Sequence[Any]) -> None:
+        """Announce a prefix, and do not wait for it."""
+        assert self.ask("announce", [prefix, *variants]) == "done"
 
     def settle(self) -> None:
         """Wait until gobgpd has all that was said."""

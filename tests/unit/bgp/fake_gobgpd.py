@@ -105,6 +105,10 @@ def _service(fake: FakeGobgpd) -> Any:
             fake.paths.clear()
             return m.StartBgpResponse()
 
+        async def SetLogLevel(self, request: Any, _: Any) -> Any:  # noqa: N802
+            fake.calls.append(f"SetLogLevel {request.level}")
+            return m.SetLogLevelResponse()
+
         async def AddPeer(self, request: Any, context: Any) -> Any:  # noqa: N802
             address = request.peer.conf.neighbor_address
             fake.calls.append(f"AddPeer {address}")

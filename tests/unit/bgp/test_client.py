@@ -71,6 +71,14 @@ async def test_identity_is_0_until_started(client: Gobgp) -> None:
     assert await client.identity() == (TAG, str(ROUTER_ID))
 
 
+async def test_log_levels_have_the_version_s_numbers(fake: FakeGobgpd, client: Gobgp) -> None:
+    await client.log(debug=True)
+    await client.log(debug=False)
+
+    shift = fake.version - 4
+    assert fake.calls == [f"SetLogLevel {6 + shift}", f"SetLogLevel {5 + shift}"]
+
+
 async def test_peer_is_told_in_full(fake: FakeGobgpd, client: Gobgp) -> None:
     wanted = translated(peer("192.0.2.1", password="geheim", port=1790, connect_time_s=7, graceful_restart=True))  # noqa: S106
     await client.add_peer(wanted, is_restart=True)
