@@ -11,7 +11,8 @@ BENCHES := allocation arp arp_flat ndp storm busy bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory
 PEER_PARTS := metallb-0.15
-LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 gobgp
+LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
+ROUTER_PARTS := gobgp
 FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
@@ -37,11 +38,12 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 packages: install
 	@tests/lab/packages.sh
 
-lab: packages ## Get the lab's parts: Kubernetes, etcd, gobgpd and MetalLB from Go modules; 15 minutes the first time
+lab: packages ## Get the lab's parts: Kubernetes, etcd and MetalLB from Go modules; 15 minutes the first time
 	@$(BIN)/python -m tests.lab.build $(LAB_PARTS)
 
-routers: lab ## Get FRR, BIRD and the older gobgpd, unpacked: none of them is started as a service
+routers: packages ## Get the routers of the BGP tests: gobgpd from a Go module, FRR and BIRD from Debian; 3 minutes the first time
 	@tests/lab/packages.sh bgp
+	@$(BIN)/python -m tests.lab.build $(ROUTER_PARTS)
 
 nodes: lab ## Get what real nodes are made of, and build the image; 3 minutes the first time
 	@tests/lab/packages.sh nodes
@@ -70,7 +72,7 @@ test-unit: install ## Pure tests: no root, no network
 test-lan: routers ## Real frames in network namespaces
 	$(SANDBOX) $(BIN)/pytest tests/lan
 
-test-seeds: routers ## The tutorials' stories, whole
+test-seeds: lab routers ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
 
 test-cluster: lab ## A real API server, also beside MetalLB 0.11.0

@@ -38,7 +38,8 @@ class Chronicle:
         self._name = name
         self._up: dict[IPAddress, str] = {}
         self._reasons: dict[IPAddress, str] = {}
-        self._told: dict[str, str] = {}
+        self._ending: dict[IPAddress, asyncio.TimerHandle] = {}
+        self._told: dict[tuple[str, str], str] = {}
         self._changes: asyncio.Queue[SessionChange] = asyncio.Queue()
 
     def are_up(self, addresses: Iterable[IPAddress]) -> bool:
@@ -52,16 +53,23 @@ class Chronicle:
     def change(self, address: IPAddress, *, is_up: bool) -> None:
         """Take a session's state, be it news or not."""
         if is_up:
+            if address in self._ending:
+                self._end(address)
             if address not in self._up:
-                self._up[address] = peer = self._name(address) or str(address)
-                self.recover(f"peer {peer}")
-                log.info("BGP session established", event_name="sessionUp", peer=peer)
-                self._changes.put_nowait(SessionChange(peer, is_up=True))
-        elif address in self._up:
-            self._reasons.pop(address, None)
-            asyncio.get_running_loop().call_later(_LOG_DELAY_S, self._end, address)
+                self._begin(address)
+        elif address in self._up and address not in self._ending:
+            self._ending[address] = asyncio.get_running_loop().call_later(_LOG_DELAY_S, self._end, address)
+
+    def _begin(self, address: IPAddress) -> None:
+        self._up[address] = peer = self._name(address) or str(address)
+        self._reasons.pop(address, None)
+        self.recover(f"peer {peer}", "session")
+        log.info("BGP session established", event_name="sessionUp", peer=peer)
+        self._changes.put_nowait(SessionChange(peer, is_up=True))
 
     def _end(self, address: IPAddress, reason: str = "") -> None:
+        if timer := self._ending.pop(address, None):
+            timer.cancel()
         peer = self._up.pop(address, None)
         if peer is None:
             return
@@ -90,14 +98,14 @@ class Chronicle:
         if reason:
             self._reasons[address] = reason
             if address not in self._up and (peer := self._name(address)):
-                self.complain(f"peer {peer}", reason)
+                self.complain(f"peer {peer}", reason, "session")
 
-    def complain(self, what: str, why: str) -> None:
-        """Log what is not as wanted, once as long as it stays the same."""
-        if self._told.get(what) != why:
-            self._told[what] = why
+    def complain(self, what: str, why: str, aspect: str = "") -> None:
+        """Log what is not as wanted in one aspect, once as long as that stays the same."""
+        if self._told.get((what, aspect)) != why:
+            self._told[what, aspect] = why
             log.error("not as wanted", op="bgp", what=what, error=why)
 
-    def recover(self, what: str) -> None:
-        """Take it that it is as wanted now."""
-        self._told.pop(what, None)
+    def recover(self, what: str, aspect: str = "") -> None:
+        """Take it that this aspect is as wanted now."""
+        self._told.pop((what, aspect), None)

@@ -10,7 +10,7 @@ import structlog
 
 from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import Gobgp, GoneError, RefusalError
-from metalpy.bgp.neighbors import neighbor
+from metalpy.bgp.neighbors import label, neighbor
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.wanted import Actual, grown
 from metalpy.errors import RouterError
@@ -91,11 +91,11 @@ class Reconciler:
         while True:
             try:
                 client = await Gobgp.connect(self._target)
-                pause_s = _FIRST_RETRY_S
                 try:
                     await self._serve(client)
                 finally:
-                    seen_s = loop.time() if self.client else seen_s
+                    if self.client:
+                        pause_s, seen_s = _FIRST_RETRY_S, loop.time()
                     self.client = None
                     await client.close()
             except* RouterError as group:
@@ -208,8 +208,11 @@ class Reconciler:
         found, is_complete = [], True
         for session in sessions:
             result, problems = neighbor(session, local, self._restart_s)
+            what = f"peer {label(session.peer.address, session.peer.port)}"
             if problems:
-                self._chronicle.complain(f"peer {session.peer.address}", "; ".join(problems))
+                self._chronicle.complain(what, "; ".join(problems), "settings")
+            else:
+                self._chronicle.recover(what, "settings")
             if result:
                 found.append(result)
             is_complete &= result is not None
@@ -251,10 +254,11 @@ class Reconciler:
         except RefusalError as error:
             self._chronicle.complain(f"peer {each.name}", str(error))
             return False
+        self._chronicle.recover(f"peer {each.name}")
         self._actual.marks[each.address] = each.mark
         if each.bfd and not (await client.peers())[each.address].has_bfd:
             why = "no BFD: this gobgpd has none, it takes version 4.5 or newer"
-            self._chronicle.complain(f"peer {each.address}", why)
+            self._chronicle.complain(f"peer {each.name}", why, "BFD")
         return True
 
 

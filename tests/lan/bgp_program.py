@@ -4,6 +4,7 @@ It reads one JSON array a line and answers each with one line of JSON; the first
 are written as objects of `Peer`'s fields, and known by their address from then on:
 
     ["keep", ROUTER-ID, PEER...]        ["announce", [PREFIX, [ATTRIBUTES, ADDRESS...]...]...]      ["ready"]
+    ["crowd", NUMBER, HOW-MANY, ADDRESS...]: so many prefixes of 10.0.0.0/8 from that one on
     ["settled"]   ["counts"]   ["states"] (those since the last time)   ["pid"]   ["stop", DRAIN-SECONDS, true|false]
 
 Logs go to the standard error output as JSON lines.
@@ -16,7 +17,8 @@ import asyncio
 import dataclasses
 import json
 import sys
-from ipaddress import IPv4Address, ip_address, ip_network
+import time
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,7 @@ class _Program:
         self._daemon = daemon
         self._peers: dict[str, Peer] = {}
         self._states: list[SessionChange] = []
+        self._crowd: list[Announcement] = []
 
     async def listen(self) -> None:
         async for change in self._router.states():
@@ -51,6 +54,8 @@ class _Program:
                 self._router.keep(sessions)
             case "announce":
                 self._router.announce([self._announcement(*each) for each in words])
+            case "crowd":
+                return self._announce_crowd(*words)
             case "ready":
                 self._router.ready()
             case "settled":
@@ -68,6 +73,19 @@ class _Program:
             case _:
                 raise ValueError(command)
         return "done"
+
+    def _announce_crowd(self, first: int, many: int, *addresses: str) -> float:
+        """Announce that many prefixes beside those of before, or none at all any more; return when it was said."""
+        variants = ((RouteAttributes(), frozenset(self._peers[address] for address in addresses)),)
+        if many:
+            numbers = range(first, first + many)
+            crowd = [Announcement(IPv4Network((0x0A000000 + number, 32)), variants) for number in numbers]
+        else:
+            crowd = [Announcement(each.prefix) for each in self._crowd]
+        self._crowd = [*self._crowd, *crowd] if many else []
+        began_s = time.monotonic()
+        self._router.announce(crowd)
+        return began_s
 
     def _announcement(self, prefix: str, *variants: Sequence[Any]) -> Announcement:
         return Announcement(

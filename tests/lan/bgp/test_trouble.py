@@ -98,7 +98,7 @@ def test_source_address_that_is_not_ours_is_named_and_used_once_it_is(node: Host
     has(frr, ROUTE, within_s=UP_S)
     speaker.settle()
     (told,) = speaker.logs(event="not as wanted")
-    assert told["what"] == f"peer {NOWHERE}"
+    assert told["what"] == f"peer {NOWHERE}:179"
     assert told["error"] == "source address 192.168.1.200 is not an address of this node"
     node.run(["ip", "address", "add", "192.168.1.200/24", "dev", "eth0"])
 

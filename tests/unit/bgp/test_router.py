@@ -169,7 +169,10 @@ async def test_peer_from_a_foreign_source_address_waits_for_it(fake: FakeGobgpd)
             await eventually(lambda: "192.0.2.1" in fake.peers)
 
     (told,) = [each for each in logs if each["event"] == "not as wanted"]
-    assert (told["what"], told["error"]) == ("peer 192.0.2.1", "source address 10.0.0.7 is not an address of this node")
+    assert (told["what"], told["error"]) == (
+        "peer 192.0.2.1:179",
+        "source address 10.0.0.7 is not an address of this node",
+    )
 
 
 async def test_missing_bfd_is_named_and_the_session_is_kept(fake: FakeGobgpd, router: Router) -> None:
@@ -179,7 +182,7 @@ async def test_missing_bfd_is_named_and_the_session_is_kept(fake: FakeGobgpd, ro
         await router.settled()
 
     told = [each["what"] for each in logs if "no BFD" in each.get("error", "")]
-    assert told == ([] if fake.version == 4 else ["peer 192.0.2.1"])
+    assert told == ([] if fake.version == 4 else ["peer 192.0.2.1:179"])
     assert set(fake.peers) == {"192.0.2.1"}
 
 
