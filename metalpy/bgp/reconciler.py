@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
 
-from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import Gobgp, GoneError, RefusalError
-from metalpy.bgp.neighbors import label, neighbor
 from metalpy.bgp.paths import TAG
+from metalpy.bgp.translation import Translation
 from metalpy.bgp.wanted import Actual, grown
 from metalpy.errors import RouterError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from metalpy.bgp.addresses import LocalAddresses
     from metalpy.bgp.chronicle import Chronicle
     from metalpy.bgp.exports import Export
     from metalpy.bgp.neighbors import Neighbor
@@ -34,8 +35,6 @@ _PATIENCE_S = 3.0
 """A gobgpd that is away for less, as while it starts, is not worth a word."""
 _AT_ONCE = 1000
 """Announcements laid out between two turns of the event loop."""
-_CALM = 6
-"""How many times rarer it is looked for other addresses of this node as long as nothing is missing."""
 
 
 class Reconciler:
@@ -62,8 +61,7 @@ class Reconciler:
         self._target = target
         self._wanted = wanted
         self._chronicle = chronicle
-        self._addresses = addresses
-        self._restart_s = restart_s
+        self._translation = Translation(addresses, chronicle, restart_s=restart_s, recheck_s=recheck_s)
         self._recheck_s = recheck_s
         self._is_heard = is_heard
         self._actual = Actual()
@@ -114,20 +112,22 @@ class Reconciler:
             is_watching = False
             while True:
                 self._wake.clear()
-                asked, look_again_s = self._asked, None
+                asked = self._asked
                 router_id = await self._identify(client, router_id)
                 if router_id:
                     if not is_watching:  # not before it is started, and before there are peers
                         group.create_task(self._watch(client))
                         group.create_task(self._listen(client))
                         is_watching = True
-                    look_again_s = await self._reconcile(client, is_restart=is_cold)
+                    await self._reconcile(client, is_restart=is_cold)
                     is_cold = False
                 async with self._progress:
                     self.client, self._done = client, asked
                     self._progress.notify_all()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), look_again_s)
+                    at_s = self._translation.look_again_s
+                    async with asyncio.timeout_at(None if math.isinf(at_s) else at_s):
+                        await self._wake.wait()
 
     async def _survey(self, client: Gobgp) -> str:
         """Wait until the wanted state is known, then find out what gobgpd has; returns its router ID, empty if none."""
@@ -143,6 +143,7 @@ class Reconciler:
             self._actual.marks = {address: each.mark for address, each in (await client.peers()).items()}
             self._actual.paths = dict(await client.routes())
         self._refused.clear()
+        self._translation.forget()
         self._wanted.compare_all(self._actual.paths)
         self._chronicle.recover("gobgpd")
         found = {"sessions": len(self._actual.marks), "routes": len(self._actual.paths)}
@@ -177,13 +178,13 @@ class Reconciler:
                 is_debugging = not is_debugging
                 await client.log(debug=is_debugging)
 
-    async def _reconcile(self, client: Gobgp, *, is_restart: bool) -> float | None:
+    async def _reconcile(self, client: Gobgp, *, is_restart: bool) -> None:
         """Send the difference. Rules come before the paths that they are for, and paths before new peers.
 
-        Returns when to look again unasked, in seconds. What gobgpd's end cuts short is found by comparing.
+        What gobgpd's end cuts short is found by comparing.
         """
         actual, wanted = self._actual, self._wanted
-        neighbors, look_again_s = await self._neighbors()
+        neighbors = await self._translation.neighbors(wanted.sessions)
         for address in [each for each in actual.marks if each not in wanted.sessions]:
             await client.remove_peer(address)
             del actual.marks[address]
@@ -195,30 +196,9 @@ class Reconciler:
         await self._apply(client, grown(rules, actual.exports))
         await self._send(client)
         for each in neighbors:
-            if actual.marks.get(each.address) != each.mark and not await self._begin(client, each, is_restart):
-                look_again_s = self._recheck_s
+            if actual.marks.get(each.address) != each.mark:
+                await self._begin(client, each, is_restart=is_restart)
         await self._apply(client, rules)
-        return look_again_s
-
-    async def _neighbors(self) -> tuple[list[Neighbor], float | None]:
-        """Translate the sessions; also returns when to do so again, for they may depend on this node's addresses."""
-        sessions = self._wanted.sessions.values()
-        depend = any(each.peer.source_address or each.peer.dual_stack for each in sessions)
-        local = await self._addresses() if depend else LocalAddresses()
-        found, is_complete = [], True
-        for session in sessions:
-            result, problems = neighbor(session, local, self._restart_s)
-            what = f"peer {label(session.peer.address, session.peer.port)}"
-            if problems:
-                self._chronicle.complain(what, "; ".join(problems), "settings")
-            else:
-                self._chronicle.recover(what, "settings")
-            if result:
-                found.append(result)
-            is_complete &= result is not None
-        if is_complete:
-            return found, self._recheck_s * _CALM if depend else None
-        return found, self._recheck_s
 
     async def _apply(self, client: Gobgp, rules: frozenset[Export]) -> None:
         before = self._actual.exports
@@ -244,8 +224,8 @@ class Reconciler:
             self._refused[path.prefix] = path
             self._chronicle.complain(f"route {path.prefix}", str(error))
 
-    async def _begin(self, client: Gobgp, each: Neighbor, is_restart: bool) -> bool:
-        """Begin a session anew; false if gobgpd refuses it."""
+    async def _begin(self, client: Gobgp, each: Neighbor, *, is_restart: bool) -> None:
+        """Begin a session anew."""
         if each.address in self._actual.marks:
             await client.remove_peer(each.address)
             del self._actual.marks[each.address]
@@ -253,13 +233,13 @@ class Reconciler:
             await client.add_peer(each, is_restart=is_restart)
         except RefusalError as error:
             self._chronicle.complain(f"peer {each.name}", str(error))
-            return False
+            self._translation.try_again()
+            return
         self._chronicle.recover(f"peer {each.name}")
         self._actual.marks[each.address] = each.mark
         if each.bfd and not (await client.peers())[each.address].has_bfd:
             why = "no BFD: this gobgpd has none, it takes version 4.5 or newer"
             self._chronicle.complain(f"peer {each.name}", why, "BFD")
-        return True
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -41,7 +41,7 @@ GRACEFUL_SHUTDOWN = Community(0xFFFF0000, "graceful-shutdown")
 """RFC 8326: the route is about to go, use another if there is one."""
 RECHECK_S = 5.0
 """How often what could not be had is tried again."""
-STOP_S = 10.0
+STOP_S = 5.0
 """How long each step of a planned stop may take."""
 
 
@@ -143,18 +143,21 @@ class Router:
             await self._settle()
         await asyncio.sleep(drain_s)
         self._wanted.withdraw_all()
-        await self._settle()
-        self._wanted.keep(())
-        await self._settle()
+        if await self._settle():
+            self._wanted.keep(())
+            await self._settle()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._daemon.end()
 
-    async def _settle(self) -> None:
+    async def _settle(self) -> bool:
         self._reconciler.ask()
-        with suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.settled(), STOP_S)
+        except TimeoutError:
+            return False
+        return True
 
     async def states(self) -> AsyncIterator[SessionChange]:
         """Yield, for ever, when a session comes up or goes down. For one listener; they are logged in any case."""

@@ -61,13 +61,17 @@ def routers() -> Iterator[Pair]:
 
 
 @pytest.fixture
-def pair(routers: Pair) -> Iterator[Pair]:
-    """The routers without sessions, their counters at 0; what ran on the node is gone afterwards."""
+def pair(routers: Pair, tmp_path: Path) -> Iterator[Pair]:
+    """The routers without sessions, their counters at 0; what ran on the node is gone afterwards, and was calm."""
     for frr in (routers.frr1, routers.frr2):
         frr.configure(f"router bgp {frr.asn}", f"no neighbor {NODE}")
         frr.configure(*frr.config_of_neighbors())
     yield routers
     routers.node.kill_processes()
+    for logs in tmp_path.iterdir():
+        text = logs.read_text(encoding="utf-8")
+        assert "Traceback" not in text, text
+        assert "Warning" not in text, text
 
 
 def start(pair: Pair, logs: Path, *options: str, home: Path | None = None, target: str = "") -> Speaker:
@@ -167,6 +171,7 @@ def test_what_the_next_speaker_does_not_want_goes_when_it_knows_everything(pair:
     first = start(pair, tmp_path / "first")
     first.die()
     second = Speaker(pair.node, tmp_path / "second", home=first.home)
+    second.keep(PEER1, PEER2)
     second.keep(PEER1)
     announce(second, *MANY[:10])
     second.ask("counts")
