@@ -131,8 +131,8 @@ class Gobgp:
 
         `assigned` says that the policies are in force already: in this connection they were applied before.
         """
-        await self._call("policies", "SetPolicies", self._codec.policies(exports))
-        for request in () if assigned else self._codec.assignments():
+        await self._call("policies", "SetPolicies", self._codec.policies.content(exports))
+        for request in () if assigned else self._codec.policies.assignments():
             await self._call("policies in force", "SetPolicyAssignment", request)
 
     async def stream_routes(self, paths: Sequence[Path], withdrawn: Sequence[Path]) -> list[tuple[Path, RefusalError]]:

@@ -14,14 +14,14 @@ from google.protobuf.any_pb2 import Any as Box
 
 from metalpy.announcement.routes import RouteAttributes
 from metalpy.bgp.paths import TAG, Path
+from metalpy.bgp.policy_codec import PolicyCodec
 from metalpy.bgp.wire import gobgp3_pb2, gobgp3_pb2_grpc, gobgp4_pb2, gobgp4_pb2_grpc
 from metalpy.model import Community, Family, LargeCommunity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from ipaddress import IPv4Address
 
-    from metalpy.bgp.exports import Export
     from metalpy.bgp.neighbors import Neighbor
     from metalpy.model import IPAddress
 
@@ -29,9 +29,6 @@ ESTABLISHED = 6
 NAME_OF_GLOBAL = "global"  # a keyword in Python
 _AFI = {Family.IPV4: 1, Family.IPV6: 2}
 _UNICAST = 1
-_ACCEPT, _REJECT = 1, 2
-_IMPORT, _EXPORT = 1, 2
-_LOCAL_ROUTES = 3
 _INCOMPLETE = 2
 _DEFERRAL_S = 5
 """After a restart with graceful restart, how long to wait for the slowest peer: gobgpd's default is six minutes."""
@@ -62,9 +59,7 @@ class Codec:
         shift = version - 4
         self._info = 5 + shift
         self._global_table = 1 + shift
-        self._neighbors, self._large_communities = 2 + shift, 7 + shift
-        self._match_any = 1 + shift
-        self._remove, self._replace = 2 + shift, 3 + shift
+        self.policies = PolicyCodec(self.messages, shift, self.family)
 
     # --- gobgpd itself
 
@@ -235,69 +230,8 @@ class Codec:
             frozenset((variant, peer) for administrator, variant, peer in larges if administrator == TAG),
         )
 
-    # --- policies
-
-    def policies(self, exports: Iterable[Export]) -> Any:
-        """Build the request that makes these all the rules there are, beside that only our own paths are taken."""
-        m = self.messages
-        sets, statements = {}, []
-        for rule in sorted(exports, key=repr):
-            variant, peer = rule.tag
-            to, tag = f"n{peer}", f"t{variant}:{peer}"
-            sets[to] = m.DefinedSet(defined_type=self._neighbors, name=to, list=[_host(rule.address)])
-            sets[tag] = m.DefinedSet(defined_type=self._large_communities, name=tag, list=[f"{TAG}:{variant}:{peer}"])
-            conditions = m.Conditions(
-                neighbor_set=m.MatchSet(type=self._match_any, name=to),
-                large_community_set=m.MatchSet(type=self._match_any, name=tag),
-                afi_safi_in=[self.family(rule.family)] if rule.family else [],
-            )
-            name = f"{tag}:{rule.family or 'all'}"
-            statements.append(m.Statement(name=name, conditions=conditions, actions=self._actions(rule)))
-        own = m.Statement(
-            name="own",
-            conditions=m.Conditions(route_type=_LOCAL_ROUTES),
-            actions=m.Actions(route_action=_ACCEPT),
-        )
-        policies = [m.Policy(name="in", statements=[own]), m.Policy(name="out", statements=statements)]
-        return m.SetPoliciesRequest(defined_sets=list(sets.values()), policies=policies)
-
-    def _actions(self, rule: Export) -> Any:
-        m = self.messages
-        larges = [str(each) for each in rule.attributes.large_communities] if rule.attributes else []
-        actions = m.Actions(
-            route_action=_ACCEPT,
-            large_community=m.CommunityAction(type=self._replace, communities=larges)
-            if larges
-            else m.CommunityAction(type=self._remove, communities=["^.*$" if rule.attributes else f"^{TAG}:.*$"]),
-        )
-        if rule.next_hop is not None:
-            actions.nexthop.address = str(rule.next_hop)
-        if rule.attributes:
-            communities = [str(each) for each in rule.attributes.communities]
-            actions.community.type = self._replace if communities else self._remove
-            actions.community.communities.extend(communities or ["^.*$"])
-            if rule.attributes.local_pref is not None:
-                actions.local_pref.value = rule.attributes.local_pref  # 0 means to leave it: see paths._order
-        return actions
-
-    def assignments(self) -> Sequence[Any]:
-        """Build the requests that put the policies in force: what they do not accept is rejected."""
-        m = self.messages
-        return [
-            m.SetPolicyAssignmentRequest(
-                assignment=m.PolicyAssignment(
-                    name="global", direction=direction, default_action=_REJECT, policies=[m.Policy(name=name)]
-                )
-            )
-            for direction, name in ((_IMPORT, "in"), (_EXPORT, "out"))
-        ]
-
 
 def _boxed(message: Any) -> Box:
     box = Box()
     box.Pack(message)
     return box
-
-
-def _host(address: IPAddress) -> str:
-    return f"{address}/{address.max_prefixlen}"

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.announcement.routes import Announcement, RouteAttributes, Session
-from metalpy.bgp.daemon import EmbeddedGobgpd, RemoteGobgpd
+from metalpy.bgp.daemon import RemoteGobgpd
+from metalpy.bgp.embedded import EmbeddedGobgpd
 from metalpy.bgp.router import Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile, Community, LargeCommunity, Peer
