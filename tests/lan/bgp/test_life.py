@@ -142,6 +142,17 @@ def test_gobgpd_that_is_killed_comes_back_with_everything(pair: Pair, tmp_path: 
     assert [change[1] for change in speaker.ask("states") if change[0] == f"{R1}:179"] == [True, False] * 3 + [True]
 
 
+def test_graceful_restart_leaves_no_gap_when_gobgpd_is_killed(pair: Pair, tmp_path: Path) -> None:
+    speaker = start(pair, tmp_path / "logs", "--restart", "30")
+    kill(speaker.gobgpd_pid())
+
+    def is_back() -> bool:
+        assert pair.frr1.prefixes("ipv4") == set(MANY)
+        return pair.frr1.established(NODE) == 2 and "stale" not in pair.frr1.ask("show bgp ipv4 unicast json")
+
+    wait_until(is_back, UP_S, "the session is up again and all routes are fresh")
+
+
 def test_guard_that_is_killed_takes_gobgpd_with_it_and_both_come_back(pair: Pair, tmp_path: Path) -> None:
     speaker = start(pair, tmp_path / "logs")
     child = speaker.gobgpd_pid()
