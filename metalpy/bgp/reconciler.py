@@ -211,11 +211,7 @@ class Reconciler:
         announced = [path for path in announced if self._refused.get(path.prefix) != path]
         if not announced and not withdrawn:
             return
-        try:
-            refusals = await client.stream_routes(announced, withdrawn)
-        except BaseException:
-            self._wanted.again((*announced, *withdrawn))
-            raise
+        refusals = await client.stream_routes(announced, withdrawn)
         for path in withdrawn:
             self._actual.paths.pop(path.prefix, None)
         self._actual.paths.update((path.prefix, path) for path in announced)

@@ -136,10 +136,6 @@ class Wanted:
         withdrawn = [path for prefix in changed if (path := actual.get(prefix)) and prefix not in self._paths]
         return announced, withdrawn
 
-    def again(self, paths: Iterable[Path]) -> None:
-        """Remember to compare these once more: what was to be done about them may not have happened."""
-        self._changed.update(dict.fromkeys(path.prefix for path in paths))
-
     def prefixes(self, address: IPAddress) -> int:
         """Count the prefixes that a peer is to have."""
         number = self.number(address)

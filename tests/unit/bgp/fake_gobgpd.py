@@ -31,6 +31,8 @@ class FakeGobgpd:
         self.version = version
         self.m: Any = {3: gobgp3_pb2, 4: gobgp4_pb2}[version]
         self.calls: list[str] = []
+        self.identified = 0
+        """How often it was asked who it is."""
         self.asn, self.router_id = 0, ""
         self.peers: dict[str, Any] = {}
         self.paths: dict[str, Any] = {}
@@ -94,6 +96,7 @@ def _service(fake: FakeGobgpd) -> Any:
 
     class Service:
         async def GetBgp(self, _: Any, __: Any) -> Any:  # noqa: N802 - gRPC's name, here and below
+            fake.identified += 1
             settings = m.Global(asn=fake.asn, router_id=fake.router_id or "invalid IP")
             return m.GetBgpResponse(**{NAME_OF_GLOBAL: settings})
 

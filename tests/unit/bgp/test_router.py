@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from metalpy.bgp.addresses import LocalAddresses
+from metalpy.bgp.client import Gobgp
 from metalpy.bgp.daemon import RemoteGobgpd
 from metalpy.bgp.router import Router
 from metalpy.errors import RouterError
@@ -47,7 +48,11 @@ def fill(router: Router) -> None:
 
 async def test_cold_gobgpd_gets_routes_before_peers_and_nothing_before_ready(fake: FakeGobgpd, router: Router) -> None:
     fill(router)
-    await router.counts()
+    await eventually(lambda: fake.identified >= 2)  # to detect the version, and to see whether it is started
+    other = await Gobgp.connect(fake.target)
+    for _ in range(5):  # whatever would follow that would have come before the replies
+        await other.identity()
+    await other.close()
     assert fake.calls == []
     router.ready()
     await router.settled()
