@@ -162,7 +162,8 @@ class Frr(Router):
         for each in self.neighbors:
             if each.bfd_ms:
                 lines += ["bfd", f" profile p{each.bfd_ms}", "  detect-multiplier 3"]
-                lines += [f"  receive-interval {each.bfd_ms}", f"  transmit-interval {each.bfd_ms}", " exit", "exit"]
+                # No exit: the daemons that do not know these lines would leave the configuration by it.
+                lines += [f"  receive-interval {each.bfd_ms}", f"  transmit-interval {each.bfd_ms}"]
         lines += [f"router bgp {self.asn}", f" bgp router-id {self.host.address}"]
         lines += [" no bgp ebgp-requires-policy", " no bgp default ipv4-unicast", "exit"]
         return "\n".join([*lines, *self.config_of_neighbors(), ""])
