@@ -112,12 +112,12 @@ class EmbeddedGobgpd:
         try:
             if _try_lock(file, fcntl.LOCK_SH):
                 return False
-            pid = int(os.pread(file, 20, 0) or b"0")
-            guard = os.pidfd_open(pid) if pid else -1
+            pid = int(os.pread(file, 20, 0))
+            guard = os.pidfd_open(pid)
             if _try_lock(file, fcntl.LOCK_SH):  # it ended meanwhile, and the number may be anybody's
                 os.close(guard)
                 return False
-        except (ValueError, ProcessLookupError):
+        except (ValueError, ProcessLookupError):  # it is about to write it, or to end
             return False
         finally:
             os.close(file)
@@ -146,7 +146,8 @@ class EmbeddedGobgpd:
             log.error("gobgpd ended", op="gobgpd", status=status, lived_s=round(lived_s, 1))
             pause_s = 0.0 if lived_s > _STEADY_S else min(2.0, pause_s * 2 or 0.1)
             await asyncio.sleep(pause_s)
-            self._spawn()
+            if not self._adopt():  # which there is where a guard of the speaker before us was only just starting
+                self._spawn()
 
     async def _ended(self) -> int | None:
         """Wait until the guard has ended; returns its status where it is our child."""

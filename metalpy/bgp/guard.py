@@ -42,7 +42,10 @@ def main(directory: Path, orphan_s: float, command: list[str]) -> int:
     """Run gobgpd to its end; return its status, negative if a signal ended it."""
     os.umask(0o077)
     own = os.open(directory / GUARD_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0  # there is a guard: the speaker finds it
     os.ftruncate(own, 0)
     os.pwrite(own, str(os.getpid()).encode(), 0)
     (directory / API_SOCKET).unlink(missing_ok=True)  # gobgpd 4 would live on without an API

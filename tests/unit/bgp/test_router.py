@@ -180,6 +180,36 @@ async def test_peer_from_a_foreign_source_address_waits_for_it(fake: FakeGobgpd)
     )
 
 
+async def test_addresses_are_not_read_for_each_route(fake: FakeGobgpd) -> None:
+    reads = 0
+
+    async def addresses() -> LocalAddresses:
+        nonlocal reads
+        reads += 1
+        return LocalAddresses((("eth0", ip_interface("10.0.0.7/24")),))
+
+    async with Router(RemoteGobgpd(fake.target), addresses=addresses) as router:
+        router.keep([session(peer("192.0.2.1", source_address=ip_address("10.0.0.7")))])
+        router.ready()
+        for number in range(5):
+            router.announce([announcement(f"10.0.0.{number}/32", (attributes(), {ONE}))])
+            await router.settled()
+
+    assert reads == 1
+
+
+async def test_peers_are_told_of_a_restart_where_there_was_one(fake: FakeGobgpd, router: Router) -> None:
+    first, later = (peer(f"192.0.2.{number}", graceful_restart=True) for number in (1, 2))
+    router.keep([session(first)])
+    router.ready()
+    await router.settled()
+    router.keep([session(first), session(later)])
+    await router.settled()
+
+    restarts = {address: each.graceful_restart.local_restarting for address, each in fake.peers.items()}
+    assert restarts == {"192.0.2.1": True, "192.0.2.2": False}
+
+
 async def test_missing_bfd_is_named_and_the_session_is_kept(fake: FakeGobgpd, router: Router) -> None:
     with capture_logs() as logs:
         router.keep([session(ONE, bfd=BFDProfile("p", 100, 100, 3))])
