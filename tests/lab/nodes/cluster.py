@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.lab.kube.client import ApiRefusal
@@ -26,16 +27,18 @@ from tests.lab.nodes.settings import (
     pod_networks,
     scheduler_command,
 )
+from tests.lab.parts import LabError
 from tests.lab.scratch import is_in_use
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 _CONTROL_PLANE = ("192.168.3.102", "fd03::102")
 _CLIENT = ("192.168.3.150", "fd03::150")
 _READY_S = 90
+_UID_MAP = Path("/proc/self/uid_map")
+_ALL_USERS = ["0", "0", "4294967295"]
 _GROUP = "metalpy-lab-*"
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings"
 _READER = "system::extension-apiserver-authentication-reader"
@@ -61,6 +64,8 @@ class NodeCluster:
         self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        if _UID_MAP.read_text(encoding="ascii").split() != _ALL_USERS:
+            raise LabError("real nodes need root, and not in a user namespace: their pods have users of their own")
         images = archives()
         _remove_abandoned_groups()
         with contextlib.ExitStack() as undo:
