@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metalpy import __version__
 from tests.lab.build import locked_cache
 from tests.lab.nodes.settings import PAUSE_IMAGE, unpacked
 from tests.lab.parts import LabError, cache_directory
@@ -27,7 +28,7 @@ from tests.lab.parts import LabError, cache_directory
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-IMAGE = "metalpy:0.1.0"
+IMAGE = f"metalpy:{__version__}"
 """What deploy/ calls our image."""
 
 _TOP = Path(__file__).parents[3]
@@ -58,6 +59,8 @@ _PYTHON = "3.11"
 _GLIBC = 36
 """The suite has glibc 2.36."""
 _PIP_CONFIG = "[global]\nno-index = true\nfind-links = /wheelhouse\n"
+_KEPT = 4
+"""How many versions of our image stay in the cache: other working trees have theirs there too."""
 _PROGRESS_S = 15
 
 
@@ -120,9 +123,9 @@ def _build_own() -> None:
         _buildah("bud", *how, *volumes, f"--file={_DOCKERFILE}", f"--tag={IMAGE}", str(_TOP))
         # The name in full: containerd takes a short name for one of Docker Hub's.
         _archive(IMAGE, f"docker.io/library/{IMAGE}", _own_archive(), directory)
-    for old in cache_directory().glob("image-metalpy-*.tar"):
-        if old != _own_archive():
-            old.unlink()
+    newest_first = sorted(cache_directory().glob("image-metalpy-*.tar"), key=lambda file: -file.stat().st_mtime)
+    for old in newest_first[_KEPT:]:
+        old.unlink()
     size = _own_archive().stat().st_size / 1e6
     print(f"== {IMAGE}: {time.monotonic() - started:.0f} s, {size:.0f} MB in {_own_archive()} ==", flush=True)
 
