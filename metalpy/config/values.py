@@ -46,6 +46,10 @@ _IPV4_BITS, _IPV6_BITS = 32, 128
 
 _COMMUNITY = re.compile(r"([0-9]+):([0-9]+)")
 _MAX_HALF = 65535
+LARGE_PREFIX = "large:"
+"""What a large community is written with, to tell it from others."""
+_LARGE_COMMUNITY = re.compile(r"large:([0-9]+):([0-9]+):([0-9]+)")
+_MAX_PART = 2**32 - 1
 
 _LABEL_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -239,6 +243,25 @@ def parse_community(text: str) -> int:
     if any(len(half) > len(str(_MAX_HALF)) or int(half) > _MAX_HALF for half in halves):
         raise ValueError("must be A:B with both numbers from 0 to 65535 (there are no large communities here)")
     return int(halves[0]) << 16 | int(halves[1])
+
+
+def parse_large_community(text: str) -> tuple[int, int, int]:
+    """Read `large:A:B:C` with three decimal numbers of 32 bits (RFC 8092)."""
+    found = _LARGE_COMMUNITY.fullmatch(text)
+    parts = [digits.lstrip("0") or "0" for digits in found.groups()] if found else []
+    if not parts or any(len(part) > len(str(_MAX_PART)) or int(part) > _MAX_PART for part in parts):
+        raise ValueError(f"must be large:A:B:C with three decimal numbers from 0 to {_MAX_PART}")
+    first, second, third = map(int, parts)
+    return first, second, third
+
+
+def check_object_name(text: str) -> None:
+    """Raise `ValueError` unless the text may name an object of Kubernetes (RFC 1123 subdomain)."""
+    if len(text) > _LONGEST_SUBDOMAIN or not _DNS_SUBDOMAIN.fullmatch(text):
+        raise ValueError(
+            "must be a name as Kubernetes has them: at most 253 of a-z, 0-9, '-' and '.', "
+            "with a letter or digit at both ends of each part"
+        )
 
 
 def check_label_key(text: str) -> None:
