@@ -27,9 +27,10 @@ class MetalpyError(Exception):
 class Problem:
     """One thing that is wrong, or doubtful, in what an operator wrote.
 
-    `line` and `column` count from 1 inside the text; `path` is like `address-pools[1].addresses[0]`, empty
-    for the whole document; `value` is the offending source text as shown to the operator, empty where there
-    is none or where it must not be shown (passwords). `text` says what is wrong and what would be right.
+    `line` and `column` count from 1 inside the text, and are 0 where there is no text; `path` is like
+    `address-pools[1].addresses[0]`, empty for the whole document; `value` is the offending source text as
+    shown to the operator, empty where there is none or where it must not be shown (passwords). `text` says what
+    is wrong and what would be right.
     """
 
     line: int
@@ -40,7 +41,7 @@ class Problem:
 
     def describe(self, source: str = "config", *, warning: bool = False) -> str:
         """Give the one-line form `SOURCE:LINE:COLUMN: [warning: ]path: value: text`."""
-        parts = [f"{source}:{self.line}:{self.column}"]
+        parts = [f"{source}:{self.line}:{self.column}" if self.line else source]
         parts += ["warning"] if warning else []
         parts += [part for part in (self.path, self.value) if part]
         return ": ".join([*parts, self.text])

@@ -1,4 +1,4 @@
-"""What an unknown key of the legacy format was probably meant to be.
+"""What an unknown key, of the legacy format above all, was probably meant to be.
 
 Three sources: keys of MetalLB before 0.6, the spellings of the custom resources (`peerAddress`, `myASN`), and
 slips of the finger.
@@ -130,7 +130,8 @@ def unknown_key(section: Section, key: str) -> str:
     intended = intended_key(section, key)
     if intended:
         return _meant(intended)
-    elsewhere = next((other for other in _SECTIONS if key in other.keys), None)
+    legacy = any(section is known for known in _SECTIONS)
+    elsewhere = next((other for other in _SECTIONS if legacy and key in other.keys), None)
     if elsewhere:
         return f"unknown key here: it belongs to {elsewhere.name}"
     close = difflib.get_close_matches(key.lower(), section.keys, n=1) if len(key) <= _LONGEST_GUESSED else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metalpy.config.bfd_values import LEGACY_FORM, read_profile
 from metalpy.config.decoding import Decoder, Fields
 from metalpy.config.document import Scalar, compose
 from metalpy.config.findings import Findings, shown
@@ -17,14 +18,11 @@ from metalpy.config.legacy_peers import PeerReader
 from metalpy.config.legacy_pools import PoolReader
 from metalpy.config.values import parse_community
 from metalpy.errors import ConfigError, Problem
-from metalpy.model import BFDProfile, Community, Config
+from metalpy.model import Community, Config
 
 if TYPE_CHECKING:
     from metalpy.config.document import Document
-
-_INTERVAL_MS = (10, 60000)
-_MULTIPLIER = (2, 255)
-_MINIMUM_TTL = (1, 254)
+    from metalpy.model import BFDProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,12 @@ class ParsedConfig:
 
 def parse_legacy(text: str) -> ParsedConfig:
     """Read a legacy configuration. Raises `ConfigError` with every error, and nothing else, for any text."""
+    return parse_legacy_document(compose(text))
+
+
+def parse_legacy_document(document: Document) -> ParsedConfig:
+    """Read a legacy configuration that is part of another text, such as Helm's values; raises likewise."""
     findings = Findings()
-    document = compose(text)
     root = document.root or Scalar(1, 1, "")
     decoder = Decoder(document, findings)
     top = decoder.fields(root, "", TOP)
@@ -96,23 +98,4 @@ def _read_profile(decoder: Decoder, fields: Fields) -> BFDProfile:
     name = decoder.text_field(fields, "name")
     if name == "":
         decoder.error(fields, "name", "is missing: a BFD profile needs a name")
-    return BFDProfile(
-        name=name or "",
-        receive_interval_ms=_interval(decoder, fields, "receive-interval"),
-        transmit_interval_ms=_interval(decoder, fields, "transmit-interval"),
-        detect_multiplier=_bounded(decoder, fields, "detect-multiplier", _MULTIPLIER, ""),
-        echo_interval_ms=_interval(decoder, fields, "echo-interval"),
-        echo_mode=decoder.flag(fields, "echo-mode", default=False),
-        passive_mode=decoder.flag(fields, "passive-mode", default=False),
-        minimum_ttl=_bounded(decoder, fields, "minimum-ttl", _MINIMUM_TTL, " hops"),
-    )
-
-
-def _interval(decoder: Decoder, fields: Fields, key: str) -> int | None:
-    return _bounded(decoder, fields, key, _INTERVAL_MS, " milliseconds")
-
-
-def _bounded(decoder: Decoder, fields: Fields, key: str, bounds: tuple[int, int], unit: str) -> int | None:
-    low, high = bounds
-    wanted = f"from {low} to {high}{unit} (absent for the default)"
-    return decoder.number(fields, key, low, high, wanted=wanted)
+    return read_profile(decoder, fields, name or "", LEGACY_FORM)

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from metalpy.config.configmap import CONFIG_KEY, config_text
-from metalpy.config.document import Alias, List, Mapping, Scalar, compose_all
-from metalpy.config.scalars import read_text
+from metalpy.config.document import List, Mapping, Scalar, compose_all
+from metalpy.config.nodes import dealiased, text_of, value_of
 from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,41 +44,26 @@ def _config_maps(node: Node | None) -> Iterator[Mapping]:
     """Give the ConfigMaps of a document, those in a list of objects too."""
     if not isinstance(node, Mapping):
         return
-    kind = _text(_value(node, "kind"))
+    kind = text_of(value_of(node, "kind"))
     if kind == "ConfigMap":
         yield node
     elif kind in {"List", "ConfigMapList"}:
-        items = _value(node, "items")
+        items = value_of(node, "items")
         for item in items.items if isinstance(items, List) else []:
-            target = _dealiased(item)
+            target = dealiased(item)
             if isinstance(target, Mapping) and (
-                kind == "ConfigMapList" or _text(_value(target, "kind")) == "ConfigMap"
+                kind == "ConfigMapList" or text_of(value_of(target, "kind")) == "ConfigMap"
             ):
                 yield target
 
 
 def _data_of(config_map: Mapping) -> tuple[str, dict[str, str]]:
     """Give name and data of a ConfigMap; what is no text in its data is no data."""
-    metadata, data = _value(config_map, "metadata"), _value(config_map, "data")
-    name = _text(_value(metadata, "name")) if isinstance(metadata, Mapping) else ""
+    metadata, data = value_of(config_map, "metadata"), value_of(config_map, "data")
+    name = text_of(value_of(metadata, "name")) if isinstance(metadata, Mapping) else ""
     texts: dict[str, str] = {}
     for key, value in data.pairs if isinstance(data, Mapping) else []:
-        target = _dealiased(value)
+        target = dealiased(value)
         if isinstance(target, Scalar):
-            texts[_text(_dealiased(key))] = _text(target)
+            texts[text_of(dealiased(key))] = text_of(target)
     return name, texts
-
-
-def _value(mapping: Mapping, key: str) -> Node | None:
-    return next((_dealiased(value) for name, value in mapping.pairs if _text(name) == key), None)
-
-
-def _dealiased(node: Node) -> Node | None:
-    return node.target if isinstance(node, Alias) else node
-
-
-def _text(node: Node | None) -> str:
-    try:
-        return read_text(node) if isinstance(node, Scalar) else ""
-    except ValueError:
-        return ""

@@ -1,0 +1,5 @@
+"""`python -m configmaptocrs`."""
+
+from configmaptocrs.cli import main
+
+main()

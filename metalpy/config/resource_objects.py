@@ -1,0 +1,179 @@
+"""The objects of custom resources and Secrets among documents: each with its kind, its name and its fields unread."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from metalpy.config.document import List, Mapping, Scalar
+from metalpy.config.findings import shown
+from metalpy.config.nodes import dealiased, text_of, value_of
+from metalpy.config.values import check_object_name
+from metalpy.model import ObjectKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metalpy.config.document import Document, Node
+    from metalpy.config.findings import Findings
+
+GROUP = "metallb.io"
+POOL, OLD_POOL, PEER, PROFILE = "IPAddressPool", "AddressPool", "BGPPeer", "BFDProfile"
+BGP_ADVERTISEMENT, L2_ADVERTISEMENT, COMMUNITY = "BGPAdvertisement", "L2Advertisement", "Community"
+
+VERSIONS = {
+    POOL: ("v1beta1",),
+    OLD_POOL: ("v1alpha1", "v1beta1"),
+    PEER: ("v1beta1", "v1beta2"),
+    PROFILE: ("v1beta1",),
+    BGP_ADVERTISEMENT: ("v1beta1",),
+    L2_ADVERTISEMENT: ("v1beta1",),
+    COMMUNITY: ("v1beta1",),
+}
+"""The kinds that say something about the configuration, and the versions of each that can be read."""
+
+_SAY_NOTHING = frozenset({"ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"})
+BASIC_AUTH = "kubernetes.io/basic-auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One custom resource. Names in errors are its `path`, `KIND NAMESPACE/NAME: `."""
+
+    kind: str
+    version: str
+    key: ObjectKey
+    node: Mapping
+
+    @property
+    def path(self) -> str:
+        """What the paths of its fields start with."""
+        return f"{self.kind} {self.key}: spec"
+
+    @property
+    def spec(self) -> Node:
+        """The mapping of its fields; the object where there is none."""
+        return value_of(self.node, "spec") or Scalar(self.node.line, self.node.column, "")
+
+    def labels(self) -> dict[str, str]:
+        """Give its labels, for selectors."""
+        labels = value_of(value_of(self.node, "metadata"), "labels")
+        pairs = labels.pairs if isinstance(labels, Mapping) else []
+        return {text_of(dealiased(key)): text_of(dealiased(value)) for key, value in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPassword:
+    """What a Secret says about a password: its type, and the password, None where it has none."""
+
+    type: str
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class Objects:
+    """All objects of interest, in the order written."""
+
+    resources: list[Resource] = field(default_factory=list)
+    secrets: dict[ObjectKey, SecretPassword] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[Resource]:
+        """Give the resources of one kind."""
+        return [resource for resource in self.resources if resource.kind == kind]
+
+
+def objects_of(documents: Iterable[Document], findings: Findings, namespace: str, *, check_names: bool) -> Objects:
+    """Pick custom resources and Secrets; other objects are passed over.
+
+    Those in another namespace than the one given are passed over with a warning; where none is given, all
+    must be in one, since MetalLB reads its own only. An object without a namespace is in the right one.
+    """
+    found = Objects()
+    seen: set[tuple[str, ObjectKey]] = set()
+    chosen = namespace
+    for document in documents:
+        for node in _flattened(document.root):
+            kind = text_of(value_of(node, "kind"))
+            group, _, version = text_of(value_of(node, "apiVersion")).rpartition("/")
+            metadata = value_of(node, "metadata")
+            key = ObjectKey(text_of(value_of(metadata, "namespace")), text_of(value_of(metadata, "name")))
+            if kind == "Secret" and not group:
+                found.secrets[ObjectKey(key.namespace or chosen, key.name)] = _secret(node)
+                continue
+            if group != GROUP or kind in _SAY_NOTHING:
+                continue
+            chosen = chosen or key.namespace
+            key = ObjectKey(key.namespace or chosen, key.name)
+            resource = Resource(kind, version, key, node)
+            if not _is_readable(resource, findings, check_names=check_names):
+                continue
+            if key.namespace != chosen:
+                _tell_of_other_namespace(resource, findings, chosen, asked=bool(namespace))
+                continue
+            if (kind, key) in seen:
+                findings.error(node, f"{kind} {key}", "is there twice: remove one")
+            seen.add((kind, key))
+            found.resources.append(resource)
+    return found
+
+
+def _flattened(root: Node | None) -> Iterator[Mapping]:
+    """Give the objects of a document, those in lists of objects too."""
+    target = dealiased(root)
+    if not isinstance(target, Mapping):
+        return
+    items = value_of(target, "items")
+    if text_of(value_of(target, "kind")).endswith("List") and isinstance(items, List):
+        for item in items.items:
+            inner = dealiased(item)
+            if isinstance(inner, Mapping):
+                yield inner
+    else:
+        yield target
+
+
+def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -> bool:
+    where = f"{resource.kind} {resource.key}"
+    versions = VERSIONS.get(resource.kind)
+    if versions is None:
+        text = f"is no kind that can be read: {', '.join(VERSIONS)} are"
+        findings.error(resource.node, where, text, value=shown(resource.kind))
+        return False
+    if resource.version not in versions:
+        wanted = " or ".join(f"{GROUP}/{version}" for version in versions)
+        findings.error(resource.node, where, f"apiVersion must be {wanted}", value=shown(resource.version))
+        return False
+    if not resource.key.name:
+        findings.error(resource.node, where, "metadata.name is missing: an object needs a name")
+        return False
+    if check_names:
+        try:
+            check_object_name(resource.key.name)
+        except ValueError as error:
+            findings.error(resource.node, f"{where}: metadata.name", str(error), value=shown(resource.key.name))
+    return True
+
+
+def _tell_of_other_namespace(resource: Resource, findings: Findings, chosen: str, *, asked: bool) -> None:
+    where = f"{resource.kind} {resource.key}"
+    if asked:
+        findings.warn(resource.node, where, f"is not read: it is not in namespace {chosen}")
+        return
+    text = f"is in another namespace than the objects before it ({chosen}): all must be in that of the daemons"
+    findings.error(resource.node, where, text)
+
+
+def _secret(node: Mapping) -> SecretPassword:
+    kind = text_of(value_of(node, "type"))
+    plain = value_of(value_of(node, "stringData"), "password")
+    if plain is not None:
+        return SecretPassword(kind, text_of(plain))
+    coded = value_of(value_of(node, "data"), "password")
+    if coded is None:
+        return SecretPassword(kind)
+    try:
+        return SecretPassword(kind, base64.b64decode(text_of(coded), validate=True).decode())
+    except (binascii.Error, ValueError):
+        return SecretPassword(kind)
