@@ -6,19 +6,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from configmaptocrs.cluster_files import nodes_in, read_text, services_in
 from configmaptocrs.convert import Wishes, convert
 from configmaptocrs.document import to_text
 from configmaptocrs.failure import ConversionError, Exit
-from configmaptocrs.findings import to_json
+from configmaptocrs.findings import Finding, to_json
 from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, usage
 from configmaptocrs.output import RESULT_NAME, write_file
 from configmaptocrs.source import path_in, read_file, source_of
 from configmaptocrs.targets import Mode, Target, version_of
+from configmaptocrs.verify import Cluster, verify
+from metalpy.config.resources import secrets_in
+from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from configmaptocrs.findings import Finding
+    from metalpy.config.resource_objects import SecretPassword
+    from metalpy.model import ObjectKey
 
 
 def main() -> NoReturn:
@@ -38,7 +43,7 @@ def run(arguments: Sequence[str]) -> Exit:
         sys.stderr.write(f"{error}\n{usage()}")
         return Exit.USAGE
     try:
-        return _convert(options, wishes)
+        return _verify(options, wishes) if options.has("verify") else _convert(options, wishes)
     except ConversionError as error:
         for line in error.lines:
             _tell(line)
@@ -78,6 +83,49 @@ def _convert(options: Options, wishes: Wishes) -> Exit:
         write_file(path, result, secret=any(peer.password for peer in conversion.config.peers))
         _tell(f"wrote {len(conversion.objects)} objects to {path}")
     return Exit.DONE
+
+
+def _verify(options: Options, wishes: Wishes) -> Exit:
+    text = read_file(options["dir"], options["source"])
+    cluster = Cluster(
+        nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
+        services=services_in(options["services"]) if options["services"] else None,
+        secrets=_secrets(options["secrets"]),
+    )
+    resources = read_text(options["crs"]) if options["crs"] else None
+    try:
+        conversion = convert(source_of(text, only_data=options.has("only-data")), wishes)
+    except ConversionError as error:
+        if not all(line.startswith("D-") for line in error.lines):
+            raise
+        findings = [Finding(*line.split(" ", 2)) for line in error.lines]
+    else:
+        result = to_text(conversion.objects) if resources is None else resources
+        findings = verify(conversion, result, wishes.target, cluster)
+    return _verdict(options, findings)
+
+
+def _secrets(path: str) -> Mapping[ObjectKey, SecretPassword]:
+    try:
+        return secrets_in(read_text(path)) if path else {}
+    except ConfigError as error:
+        raise ConversionError(*(problem.describe(path) for problem in error.problems)) from None
+
+
+def _verdict(options: Options, findings: Sequence[Finding]) -> Exit:
+    if options["report"]:
+        write_file(Path(options["report"]), to_json(findings))
+    for finding in findings:
+        sys.stdout.write(finding.describe() + "\n")
+    if any(finding.is_difference for finding in findings):
+        verdict, status = "NOT EQUIVALENT", Exit.DIFFERENT
+    elif any(finding.is_undecided for finding in findings):
+        verdict, status = "UNDECIDED", Exit.UNDECIDED
+    else:
+        verdict, status = "EQUIVALENT", Exit.DONE
+    sys.stdout.write(verdict + "\n")
+    sys.stdout.flush()
+    return status
 
 
 def _report(options: Options, findings: Iterable[Finding]) -> None:

@@ -21,3 +21,19 @@ def test_a_fragment_becomes_these_objects_or_this_error(vector: Vector, convert:
         assert done.status == 0, done.messages
         assert done.objects == vector.expected
         assert vector.warning in done.messages
+
+
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if not isinstance(vector.expected, str)], ids=lambda vector: vector.id
+)
+def test_what_was_converted_means_the_same(vector: Vector, convert: Converter) -> None:
+    done = convert(vector.text, "-only-data", "-verify", *vector.flags)
+    if vector.id == "21-contradicting-advertisements":
+        assert done.status == 3
+        assert "D-LOAD" in done.output
+    elif vector.id == "5-long-and-no-hold-time":  # its target reads hold time 0 as 90 seconds
+        assert done.status == 3
+        assert "D-SESS peer 192.0.2.2 has another hold time" in done.output
+    else:
+        assert done.output.endswith("EQUIVALENT\n"), done.output
+        assert done.status == 0

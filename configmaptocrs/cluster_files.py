@@ -1,0 +1,71 @@
+"""Nodes and Services out of files that `kubectl get -o yaml` wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configmaptocrs.failure import ConversionError
+from metalpy.cluster.manifest_text import documents_of
+from metalpy.cluster.objects import node_from, service_from
+from metalpy.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metalpy.model import Node, Service
+
+NEW_POOL_ANNOTATION = "metallb.io/address-pool"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownService:
+    """A Service, and the pool that a newer MetalLB's annotation asks for."""
+
+    service: Service
+    new_pool: str = ""
+
+
+def read_text(path: str) -> str:
+    """Read a file. Raises `ConversionError`."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConversionError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConversionError(f"{path}: not UTF-8 text: {error}") from None
+
+
+def nodes_in(path: str) -> list[Node]:
+    """Read the nodes in a file. Raises `ConversionError`."""
+    try:
+        return [node_from(one) for one in _objects(path, "Node")]
+    except ManifestError as error:
+        raise ConversionError(f"{path}: {error}") from None
+
+
+def services_in(path: str) -> list[KnownService]:
+    """Read the Services of type LoadBalancer in a file. Raises `ConversionError`."""
+    try:
+        return [
+            KnownService(service, str(_annotations(one).get(NEW_POOL_ANNOTATION, "")))
+            for one in _objects(path, "Service")
+            if (service := service_from(one)).type == "LoadBalancer"
+        ]
+    except ManifestError as error:
+        raise ConversionError(f"{path}: {error}") from None
+
+
+def _annotations(one: dict[str, Any]) -> dict[str, Any]:
+    return one.get("metadata", {}).get("annotations") or {}
+
+
+def _objects(path: str, kind: str) -> Iterator[dict[str, Any]]:
+    for document in documents_of(read_text(path)):
+        if not isinstance(document, dict):
+            continue
+        items = document.get("items") if str(document.get("kind", "")).endswith("List") else None
+        for one in items if isinstance(items, list) else [document]:
+            if isinstance(one, dict) and one.get("kind", kind) == kind:
+                yield one

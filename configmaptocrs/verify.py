@@ -1,0 +1,116 @@
+"""The proof that custom resources mean what the legacy configuration means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from configmaptocrs.findings import Finding
+from configmaptocrs.limits import looks_at_shared_nodes, mode_limits
+from configmaptocrs.service_checks import node_findings, service_findings
+from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, UNITES_NATIVE_ADVERTISEMENTS, Mode, Target
+from metalpy.announcement.equivalence import Side, differences
+from metalpy.announcement.meaning import Carries, EqualLengths, Reading
+from metalpy.config.document import compose_all
+from metalpy.config.findings import Findings
+from metalpy.config.nodes import text_of, value_of
+from metalpy.config.resource_objects import PEER, objects_of
+from metalpy.config.resources import Surroundings, parse_resources
+from metalpy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from configmaptocrs.cluster_files import KnownService
+    from configmaptocrs.convert import Conversion
+    from metalpy.config.resource_objects import SecretPassword
+    from metalpy.model import Config, Node, ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What is known of the cluster; None where nothing is."""
+
+    nodes: Sequence[Node] | None = None
+    services: Sequence[KnownService] | None = None
+    secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
+
+
+def verify(conversion: Conversion, text: str, target: Target, cluster: Cluster) -> list[Finding]:
+    """Compare the source of a conversion with the custom resources in a text, and say everything that differs."""
+    source, mode = conversion.config, conversion.source_mode
+    findings = [
+        Finding("D-SRC", name, f"{reason}, which is the mode of the source", "see -source-mode")
+        for name, reason in mode_limits(source, mode, keepalives=conversion.keepalives)
+    ]
+    labels = None if cluster.nodes is None else [dict(node.labels) for node in cluster.nodes]
+    surroundings = Surroundings(
+        secrets=cluster.secrets, nodes=({},) if labels is None else labels, timers=target.timers()
+    )
+    try:
+        result = parse_resources(text, surroundings)
+    except ConfigError as error:
+        return findings + [Finding("D-LOAD", problem.describe("resources"), "is refused") for problem in error.problems]
+    findings += [Finding("W-CRS", problem.describe("resources"), "is taken as it is") for problem in result.warnings]
+    findings += [
+        Finding("D-LOAD", name, f"{reason}: {target} refuses everything")
+        for name, reason in mode_limits(
+            result.config,
+            target.mode,
+            keepalives=_peers_with_keepalive(text),
+            names=[peer.name for peer in result.config.peers],
+            nodes=labels,
+            shares_matter=looks_at_shared_nodes(target),
+        )
+    ]
+    findings += [
+        Finding(found.code, found.object, found.text)
+        for found in differences(
+            Side(source, reading_of_source(mode)),
+            Side(result.config, reading_of_target(target)),
+            renamed=conversion.naming.pools,
+            nodes=cluster.nodes,
+        )
+    ]
+    if not mode.is_frr and target.mode.is_frr:
+        findings += _multihop_unknown(source)
+    if cluster.services is None:
+        findings += [finding for finding in conversion.findings if finding.code == "W-1"]
+    else:
+        findings += service_findings(source, conversion.naming.pools, cluster.services, target)
+    findings += [finding for finding in conversion.findings if finding.code == "W-PW"]
+    return findings + list(node_findings(cluster.nodes or ()))
+
+
+def reading_of_source(mode: Mode) -> Reading:
+    """Tell how MetalLB 0.12 reads a configuration."""
+    if mode.is_frr:
+        return Reading(Carries.ALL, EqualLengths.UNITED, frr=True)
+    return Reading(Carries.IPV4, EqualLengths.LAST)
+
+
+def reading_of_target(target: Target) -> Reading:
+    """Tell how a newer MetalLB reads custom resources."""
+    if target.mode.is_frr:
+        carries = Carries.OWN if target.version >= HAS_DUAL_STACK_SESSIONS else Carries.ALL
+        return Reading(carries, EqualLengths.UNITED, frr=True)
+    united = target.version >= UNITES_NATIVE_ADVERTISEMENTS
+    return Reading(Carries.IPV4, EqualLengths.UNITED if united else EqualLengths.UNDEFINED)
+
+
+def _multihop_unknown(source: Config) -> Iterator[Finding]:
+    for index, peer in enumerate(source.peers, start=1):
+        if not peer.internal and not peer.ebgp_multihop:
+            text = "may be more than one hop away, which native mode did not ask about and FRR does"
+            yield Finding("U-1", f"peer{index}", text, "set ebgp-multihop if it is")
+
+
+def _peers_with_keepalive(text: str) -> frozenset[str]:
+    if "keepaliveTime" not in text:
+        return frozenset()
+    resources = objects_of(compose_all(text), Findings(), "", check_names=False).of(PEER)
+    return frozenset(
+        resource.key.name
+        for resource in resources
+        if text_of(value_of(resource.spec, "keepaliveTime")).strip("0s") != ""
+    )
