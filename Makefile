@@ -18,6 +18,7 @@ HISTORIES ?= 500
 KILLS ?= 100
 OUTAGES ?= 10
 FUZZ_FRAMES ?= 1000000
+FUZZ_CONVERSIONS ?= 10000
 
 .DEFAULT_GOAL := help
 .PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
@@ -92,9 +93,10 @@ bench: lab ## Measure: one JSON object a line, ratios against peers and limits o
 bench-quick: lab ## The benchmarks, shortened
 	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name --quick || exit 1; done
 
-fuzz: install ## Feed FUZZ_DOCUMENTS mutated configurations to the parser, FUZZ_FRAMES frames to the responders
+fuzz: install ## Feed mutated configurations, frames and custom resources to parser, responders and the converter's proof; an hour
 	FUZZ_DOCUMENTS=$(FUZZ_DOCUMENTS) $(BIN)/pytest tests/unit/config/test_mutations.py --timeout 3600
 	FUZZ_FRAMES=$(FUZZ_FRAMES) $(BIN)/pytest tests/unit/layer2/test_fuzzed_frames.py --timeout 3600
+	FUZZ_CONVERSIONS=$(FUZZ_CONVERSIONS) $(BIN)/pytest tests/unit/configmaptocrs/test_properties.py --timeout 3600
 
 wire: install ## Generate the stubs of gobgpd's API from metalpy/bgp/wire/gobgp4.proto
 	$(BIN)/python -m tests.lab.wire
