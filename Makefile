@@ -10,8 +10,7 @@ SANDBOX := $(BIN)/python -m tests.lab.sandbox
 BENCHES := allocation arp arp_flat ndp storm busy bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory
-PEER_PARTS := metallb-0.15
-LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11
+LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15
 ROUTER_PARTS := gobgp
 FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
@@ -87,7 +86,6 @@ test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTA
 		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py
 
 bench: lab ## Measure: one JSON object a line, ratios against peers and limits of the same run
-	@$(BIN)/python -m tests.lab.build $(PEER_PARTS)
 	@for name in $(BENCHES) $(LONG_BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done
 
 bench-quick: lab ## The benchmarks, shortened

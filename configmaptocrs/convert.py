@@ -60,6 +60,13 @@ class Conversion:
 
 def convert(source: Source, wishes: Wishes) -> Conversion:
     """Convert. Raises `ConversionError` with everything that is wrong; an error means no objects at all."""
+    conversion = draft(source, wishes)
+    _refuse_what_is_not_read(conversion.objects)
+    return conversion
+
+
+def draft(source: Source, wishes: Wishes) -> Conversion:
+    """Convert, for somebody who reads the objects next and finds out whether they can be read."""
     config, findings = _parsed(source)
     if not wishes.allow_empty and not (config.pools or config.peers or config.bfd_profiles or config.communities):
         raise ConversionError("the configuration is empty: -allow-empty takes it nevertheless")
@@ -98,7 +105,6 @@ def convert(source: Source, wishes: Wishes) -> Conversion:
             if one["kind"] == PEER_KIND and "password" in one["spec"]
         ]
     objects = fixes.references_first(objects) if wishes.fix else in_order(objects, OFFICIAL_ORDER)
-    _refuse_what_is_not_read(objects)
     return Conversion(objects, findings, config, naming, mode, keepalives)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from configmaptocrs.targets import Mode, Target
-    from metalpy.model import Config, Peer
+    from metalpy.model import Config, Peer, Pool
 
 HIGHEST_PORT = 16384
 _INT32 = 2**31 - 1
@@ -54,7 +54,7 @@ def contradictions(config: Config, target: Target) -> Iterator[Finding]:
         if conflicts:
             text = "has advertisements of the same length with different localpref, which is refused"
             yield Finding("W-LOAD", name, text, "keep one; -fix keeps the last, as MetalLB in native mode did")
-        elif _has_equal_lengths(config, pool.name):
+        elif _has_equal_lengths(pool):
             text = "has advertisements of the same length with different communities"
             how = (
                 "unites them"
@@ -64,8 +64,7 @@ def contradictions(config: Config, target: Target) -> Iterator[Finding]:
             yield Finding("A-1", name, f"{text}: {target} {how}", "write one; -fix keeps the last")
 
 
-def _has_equal_lengths(config: Config, name: str) -> bool:
-    pool = next(pool for pool in config.pools if pool.name == name)
+def _has_equal_lengths(pool: Pool) -> bool:
     versions = {prefix.version for prefix in pool.prefixes}
     return any(
         length_of(first, version) == length_of(second, version)

@@ -15,7 +15,8 @@ from metalpy.config.document import compose_all
 from metalpy.config.findings import Findings
 from metalpy.config.nodes import text_of, value_of
 from metalpy.config.resource_objects import PEER, objects_of
-from metalpy.config.resources import Surroundings, parse_resources
+from metalpy.config.resource_peers import Surroundings
+from metalpy.config.resources import parse_resource_objects, parse_resources
 from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from configmaptocrs.cluster_files import KnownService
     from configmaptocrs.convert import Conversion
+    from configmaptocrs.objects import Object
+    from metalpy.config.legacy import ParsedConfig
     from metalpy.config.resource_objects import SecretPassword
     from metalpy.model import Config, Node, ObjectKey
 
@@ -36,8 +39,11 @@ class Cluster:
     secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
 
 
-def verify(conversion: Conversion, text: str, target: Target, cluster: Cluster) -> list[Finding]:
-    """Compare the source of a conversion with the custom resources in a text, and say everything that differs."""
+def verify(conversion: Conversion, resources: str | list[Object], target: Target, cluster: Cluster) -> list[Finding]:
+    """Compare the source of a conversion with custom resources, and say everything that differs.
+
+    They are the text of a file, or JSON values as the conversion gave them.
+    """
     source, mode = conversion.config, conversion.source_mode
     findings = [
         Finding("D-SRC", name, f"{reason}, which is the mode of the source", "see -source-mode")
@@ -48,7 +54,7 @@ def verify(conversion: Conversion, text: str, target: Target, cluster: Cluster) 
         secrets=cluster.secrets, nodes=({},) if labels is None else labels, timers=target.timers()
     )
     try:
-        result = parse_resources(text, surroundings)
+        result = _parsed(resources, surroundings)
     except ConfigError as error:
         return findings + [Finding("D-LOAD", problem.describe("resources"), "is refused") for problem in error.problems]
     findings += [Finding("W-CRS", problem.describe("resources"), "is taken as it is") for problem in result.warnings]
@@ -57,7 +63,7 @@ def verify(conversion: Conversion, text: str, target: Target, cluster: Cluster) 
         for name, reason in mode_limits(
             result.config,
             target.mode,
-            keepalives=_peers_with_keepalive(text),
+            keepalives=_peers_with_keepalive(resources),
             names=[peer.name for peer in result.config.peers],
             nodes=labels,
             shares_matter=looks_at_shared_nodes(target),
@@ -105,12 +111,19 @@ def _multihop_unknown(source: Config) -> Iterator[Finding]:
             yield Finding("U-1", f"peer{index}", text, "set ebgp-multihop if it is")
 
 
-def _peers_with_keepalive(text: str) -> frozenset[str]:
-    if "keepaliveTime" not in text:
+def _parsed(resources: str | list[Object], surroundings: Surroundings) -> ParsedConfig:
+    if isinstance(resources, str):
+        return parse_resources(resources, surroundings)
+    return parse_resource_objects(resources, surroundings)
+
+
+def _peers_with_keepalive(resources: str | list[Object]) -> frozenset[str]:
+    if isinstance(resources, list):
+        specs = {one["metadata"]["name"]: one["spec"] for one in resources if one["kind"] == PEER}
+        times = {name: str(spec.get("keepaliveTime", "")) for name, spec in specs.items()}
+    elif "keepaliveTime" in resources:
+        found = objects_of(compose_all(resources), Findings(), "", check_names=False).of(PEER)
+        times = {one.key.name: text_of(value_of(one.spec, "keepaliveTime")) for one in found}
+    else:
         return frozenset()
-    resources = objects_of(compose_all(text), Findings(), "", check_names=False).of(PEER)
-    return frozenset(
-        resource.key.name
-        for resource in resources
-        if text_of(value_of(resource.spec, "keepaliveTime")).strip("0s") != ""
-    )
+    return frozenset(name for name, time in times.items() if time.strip("0s"))

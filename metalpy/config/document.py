@@ -11,8 +11,8 @@ Only the first document of a text is read, as MetalLB up to 0.12 did: what follo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -78,7 +78,8 @@ Node = Scalar | List | Mapping | Alias
 class Document:
     """One YAML document. `node_count` counts its nodes, aliases unexpanded.
 
-    `unread_line` is the first line (from 1) with text behind the document, 0 where there is none.
+    `unread_line` is the first line (from 1) with text behind the document, 0 where there is none, or where what
+    follows is read as well.
     """
 
     root: Node | None
@@ -93,17 +94,20 @@ def compose(text: str) -> Document:
     text, which may hold passwords.
     """
     text = text.removeprefix("\ufeff")
-    for document in _documents(text):
-        return document
+    for document, mark in _documents(text):
+        unread = _first_text_line(text, mark.index, mark.line) if mark else 0
+        return replace(document, unread_line=unread)
     return Document(None, 0)
 
 
 def compose_all(text: str) -> Iterator[Document]:
     """Read the documents of a text one after the other; raises like `compose`, when it gets that far."""
-    yield from _documents(text.removeprefix("\ufeff"))
+    for document, _ in _documents(text.removeprefix("\ufeff")):
+        yield document
 
 
-def _documents(text: str) -> Iterator[Document]:
+def _documents(text: str) -> Iterator[tuple[Document, Any]]:
+    """Give each document and the mark of its end."""
     _refuse_surrogates(text)
     try:
         composer = _Composer()
@@ -113,9 +117,7 @@ def _documents(text: str) -> Iterator[Document]:
             elif isinstance(event, yaml.DocumentStartEvent):
                 composer = _Composer()
             elif isinstance(event, yaml.DocumentEndEvent):
-                mark = event.end_mark
-                unread = _first_text_line(text, mark.index, mark.line) if mark else 0
-                yield Document(composer.root, composer.node_count, unread)
+                yield Document(composer.root, composer.node_count), event.end_mark
     except yaml.reader.ReaderError as error:
         raise _unreadable(text) from error
     except yaml.MarkedYAMLError as error:

@@ -16,7 +16,11 @@ def value_of(mapping: Node | None, key: str) -> Node | None:
     """Give the value of a key of a mapping, behind an alias if it is one; None where there is none."""
     if not isinstance(mapping, Mapping):
         return None
-    return next((dealiased(value) for name, value in mapping.pairs if text_of(dealiased(name)) == key), None)
+    for name, value in mapping.pairs:
+        is_it = name.text == key if type(name) is Scalar and not name.tag else text_of(dealiased(name)) == key
+        if is_it:
+            return dealiased(value)
+    return None
 
 
 def dealiased(node: Node | None) -> Node | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from metalpy.config.bfd_values import RESOURCE_FORM, read_profile
+from metalpy.config.decoding import UINT16
 from metalpy.config.findings import shown
 from metalpy.config.peer_values import NS, PeerValues
 from metalpy.config.resource_objects import BASIC_AUTH
@@ -16,7 +17,7 @@ from metalpy.config.values import parse_duration
 from metalpy.model import DEFAULT_BGP_PORT, DEFAULT_HOLD_TIME_S, BFDProfile, ObjectKey, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from metalpy.config.decoding import Decoder, Fields
     from metalpy.config.resource_objects import Resource, SecretPassword
@@ -41,6 +42,23 @@ class TimerRules:
     hold_follows_keepalive: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a set of custom resources is read against.
+
+    `namespace` is the daemons' own: empty means that all objects must be in one. `secrets` are added to those
+    among the objects. With `nodes`, their labels, local preferences that contradict each other on a node
+    refuse the set; without, that is not looked at, as MetalLB does not where it knows no nodes. Not `by_schema`,
+    objects are read as MetalLB's loader does without an API server, which checks names and bounds before it.
+    """
+
+    namespace: str = ""
+    secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
+    nodes: Sequence[Mapping[str, str]] = ()
+    timers: TimerRules = field(default_factory=TimerRules)
+    by_schema: bool = True
+
+
 class PeerResources:
     """Reads the BGPPeers of one set of objects."""
 
@@ -49,7 +67,7 @@ class PeerResources:
         decoder: Decoder,
         profiles: frozenset[str],
         secrets: Mapping[ObjectKey, SecretPassword],
-        timers: TimerRules,
+        surroundings: Surroundings,
     ) -> None:
         self._decoder = decoder
         self._findings = decoder.findings
@@ -57,7 +75,8 @@ class PeerResources:
         self._selectors = SelectorReader(decoder, KUBERNETES_FORM)
         self._profiles = profiles
         self._secrets = secrets
-        self._timers = timers
+        self._timers = surroundings.timers
+        self._by_schema = surroundings.by_schema
         self._known: dict[Hashable, str] = {}
 
     def read(self, resources: Iterable[Resource]) -> tuple[Peer, ...]:
@@ -82,7 +101,8 @@ class PeerResources:
             my_asn=my_asn,
             peer_asn=peer_asn,
             address=address or ipaddress.IPv4Address(0),
-            port=self._decoder.number(fields, "peerPort", 0, _HIGHEST_PORT) or DEFAULT_BGP_PORT,
+            port=self._decoder.number(fields, "peerPort", 0, _HIGHEST_PORT if self._by_schema else UINT16)
+            or DEFAULT_BGP_PORT,
             source_address=self._values.source_address(fields, "sourceAddress", address),
             router_id=self._values.router_id(fields, "routerID"),
             hold_time_s=hold_s,
@@ -101,7 +121,8 @@ class PeerResources:
             self._decoder.error(fields, "ebgpMultiHop", text, value="true")
         if len(self._findings.errors) > errors:
             return None
-        self._refuse_repeated(fields, peer)
+        if self._by_schema:
+            self._refuse_repeated(fields, peer)
         hold_s, keepalive_ns = self._values.timers_that_fit(fields, "holdTime", hold_s, keepalive_ns)
         return replace(peer, hold_time_s=hold_s, keepalive_time_ns=keepalive_ns)
 

@@ -46,6 +46,8 @@ FORM = AdvertisementForm(
     has_large=True,
     unknown_alias="is no alias of a Community resource, and neither A:B nor large:A:B:C: define it there",
 )
+LOADER_FORM = replace(FORM, least={4: 0, 6: 0})
+"""As MetalLB's loader reads it, without the schema's bounds."""
 
 
 @dataclass(slots=True)
@@ -67,11 +69,12 @@ class PoolResources:
         decoder: Decoder,
         aliases: Mapping[str, Community | LargeCommunity | None],
         peers: frozenset[str],
+        form: AdvertisementForm = FORM,
     ) -> None:
         self._decoder = decoder
         self._findings = decoder.findings
         self._addresses = AddressReader(decoder)
-        self._values = AdvertisementValues(decoder, FORM, aliases)
+        self._values = AdvertisementValues(decoder, form, aliases)
         self._selectors = SelectorReader(decoder, KUBERNETES_FORM)
         self._peers = peers
         self._drafts: dict[str, _Draft] = {}

@@ -7,7 +7,6 @@ over. Unknown fields are refused as well, as a misspelt one would be passed over
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metalpy.config.advertisement_values import parse_any
@@ -18,8 +17,8 @@ from metalpy.config.findings import Findings, shown
 from metalpy.config.legacy import ParsedConfig
 from metalpy.config.nodes import document_of
 from metalpy.config.resource_objects import BGP_ADVERTISEMENT, COMMUNITY, PEER, PROFILE, objects_of
-from metalpy.config.resource_peers import PeerResources, TimerRules, read_profiles
-from metalpy.config.resource_pools import PoolResources
+from metalpy.config.resource_peers import PeerResources, Surroundings, read_profiles
+from metalpy.config.resource_pools import FORM, LOADER_FORM, PoolResources
 from metalpy.config.resource_sections import ALIAS
 from metalpy.config.resource_sections import COMMUNITY as COMMUNITY_SECTION
 from metalpy.errors import ConfigError
@@ -33,22 +32,6 @@ if TYPE_CHECKING:
     from metalpy.model import BFDProfile, Community, LargeCommunity, ObjectKey, Peer, Pool
 
 _IPV6 = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a set of custom resources is read against.
-
-    `namespace` is the daemons' own: empty means that all objects must be in one. `secrets` are added to those
-    among the objects. With `nodes`, their labels, local preferences that contradict each other on a node
-    refuse the set; without, that is not looked at, as MetalLB does not where it knows no nodes.
-    """
-
-    namespace: str = ""
-    secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
-    nodes: Sequence[Mapping[str, str]] = ()
-    timers: TimerRules = field(default_factory=TimerRules)
-    check_names: bool = True
 
 
 ANYWHERE = Surroundings()
@@ -76,7 +59,7 @@ def _parse(documents: Sequence[Document], surroundings: Surroundings) -> ParsedC
     findings = Findings()
     count = sum(document.node_count for document in documents)
     decoder = Decoder(Document(None, count), findings)
-    objects = objects_of(documents, findings, surroundings.namespace, check_names=surroundings.check_names)
+    objects = objects_of(documents, findings, surroundings.namespace, check_names=surroundings.by_schema)
     config = _read_config(decoder, objects, surroundings)
     if findings.errors:
         raise ConfigError(findings.errors, findings.warnings)
@@ -87,9 +70,9 @@ def _read_config(decoder: Decoder, objects: Objects, surroundings: Surroundings)
     names, profiles = read_profiles(decoder, objects.of(PROFILE))
     aliases = _read_aliases(decoder, objects.of(COMMUNITY))
     secrets = {**surroundings.secrets, **objects.secrets}
-    peers = PeerResources(decoder, names, secrets, surroundings.timers).read(objects.of(PEER))
+    peers = PeerResources(decoder, names, secrets, surroundings).read(objects.of(PEER))
     peer_names = frozenset(resource.key.name for resource in objects.of(PEER))
-    pools = PoolResources(decoder, aliases, peer_names).read(objects)
+    pools = PoolResources(decoder, aliases, peer_names, FORM if surroundings.by_schema else LOADER_FORM).read(objects)
     _refuse_echo_with_ipv6(decoder, objects, pools, peers, profiles)
     _refuse_contradictions(decoder, objects, pools, surroundings.nodes)
     communities = [(name, alias) for name, alias in sorted(aliases.items()) if alias is not None]

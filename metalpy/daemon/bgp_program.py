@@ -55,7 +55,8 @@ async def _address() -> IPv4Address | None:
 
 def _router(settings: BGPSettings) -> Router:
     # gRPC costs 30 MB: a node without BGP peers does not import it.
-    from metalpy.bgp.daemon import EmbeddedGobgpd, RemoteGobgpd  # noqa: PLC0415 - see above
+    from metalpy.bgp.daemon import RemoteGobgpd  # noqa: PLC0415 - see above
+    from metalpy.bgp.embedded import EmbeddedGobgpd  # noqa: PLC0415 - see above
     from metalpy.bgp.router import Router  # noqa: PLC0415 - see above
 
     daemon: Daemon

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from tests.bench.api_cluster import POOL
 from tests.cluster.controllers import NAMESPACE
+from tests.lab.crds import install_crds
 from tests.lab.kube.server import Server, free_ports
-from tests.lab.parts import PARTS, LabError, lab_binary
-from tests.lab.toolchain import go_command, needed_release
-from tests.lab.wait import wait_until
+from tests.lab.parts import lab_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +20,6 @@ if TYPE_CHECKING:
     from tests.lab.kube.control_plane import ControlPlane
 
 MEGABYTE = 1024
-READY_S = 30
 _numbers = itertools.count()
 
 
@@ -90,34 +83,11 @@ NEWER = Program("metallb-0.15", _newer)
 
 def install_custom_resources(api: ControlPlane, addresses: str = POOL) -> None:
     """Give the newer MetalLB its CRDs, from its Go module, and the same pool as the ConfigMap has."""
-    for file in sorted((_module_directory("metallb-0.15") / "config" / "crd" / "bases").glob("*.yaml")):
-        api.apply(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    install_crds(api)
     pool = {
         "apiVersion": "metallb.io/v1beta1",
         "kind": "IPAddressPool",
         "metadata": {"name": "bench", "namespace": NAMESPACE},
         "spec": {"addresses": [addresses]},
     }
-    path = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools"
-    wait_until(lambda: _is_served(api), READY_S, "the API server serves IPAddressPools")
-    api.admin.create(path, pool)
-
-
-def _is_served(api: ControlPlane) -> bool:
-    groups = api.admin.get("/apis")["groups"]
-    if not any(group["name"] == "metallb.io" for group in groups):
-        return False
-    versions = api.admin.get("/apis/metallb.io/v1beta1")["resources"]
-    return any(resource["name"] == "ipaddresspools" for resource in versions)
-
-
-def _module_directory(part: str) -> Path:
-    """Find the sources that a part was built from. Raises `LabError` if Go has them no more."""
-    source = PARTS[part].source
-    go = go_command(needed_release(source / "go.mod"))
-    command = [str(go), "mod", "download", "-json", "go.universe.tf/metallb"]
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
-    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LabError(f"{part}: its CRDs are not to be had: {done.stderr.strip()}")
-    return Path(json.loads(done.stdout)["Dir"])
+    api.admin.create(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools", pool)

@@ -79,6 +79,6 @@ _KubernetesLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(("int", "timestamp", "value"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_KubernetesLoader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_KubernetesLoader.add_implicit_resolver(
     "tag:yaml.org,2002:int", re.compile(r"[-+]?(0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"), list("-+0123456789")
 )

@@ -37,3 +37,16 @@ def test_what_was_converted_means_the_same(vector: Vector, convert: Converter) -
     else:
         assert done.output.endswith("EQUIVALENT\n"), done.output
         assert done.status == 0
+
+
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if vector.official is None or vector.official], ids=lambda vector: vector.id
+)
+def test_compat_official_gives_what_the_official_converter_does(vector: Vector, convert: Converter) -> None:
+    if "-names" in vector.flags:  # it has no such flag
+        return
+    done = convert(vector.text, "-only-data", "-compat", "official")
+    expected = vector.expected if vector.is_same else vector.official
+    assert done.status == 0
+    assert done.objects == (expected or {}), done.messages
+    assert (done.file == "") is (expected is None)

@@ -1,0 +1,53 @@
+"""MetalLB's custom resource definitions, from the Go module that a part was built from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.lab.parts import PARTS, LabError
+from tests.lab.toolchain import go_command, needed_release
+from tests.lab.wait import wait_until
+
+if TYPE_CHECKING:
+    from tests.lab.kube.control_plane import ControlPlane
+
+METALLB = "metallb-0.15"
+READY_S = 30
+_KINDS = frozenset(
+    {"ipaddresspools", "bgppeers", "bgpadvertisements", "l2advertisements", "bfdprofiles", "communities"}
+)
+
+
+def install_crds(api: ControlPlane) -> None:
+    """Give an API server MetalLB's own CRDs, and wait until it serves them. Raises `LabError` if they are gone."""
+    for file in sorted((_module_directory(METALLB) / "config" / "crd" / "bases").glob("*.yaml")):
+        api.apply(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    wait_until(lambda: _is_served(api), READY_S, "the API server serves MetalLB's custom resources")
+
+
+def _is_served(api: ControlPlane) -> bool:
+    groups = api.admin.get("/apis")["groups"]
+    if not any(group["name"] == "metallb.io" for group in groups):
+        return False
+    served: set[Any] = set()
+    for version in ("v1beta1", "v1beta2"):
+        served |= {resource["name"] for resource in api.admin.get(f"/apis/metallb.io/{version}")["resources"]}
+    return served >= _KINDS
+
+
+def _module_directory(part: str) -> Path:
+    """Find the sources that a part was built from. Raises `LabError` if Go has them no more."""
+    source = PARTS[part].source
+    go = go_command(needed_release(source / "go.mod"))
+    command = [str(go), "mod", "download", "-json", "go.universe.tf/metallb"]
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"{part}: its CRDs are not to be had: {done.stderr.strip()}")
+    return Path(json.loads(done.stdout)["Dir"])
