@@ -15,6 +15,7 @@ from configmaptocrs.findings import Finding, to_json
 from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, usage
 from configmaptocrs.official import official_result
 from configmaptocrs.output import RESULT_NAME, write_file
+from configmaptocrs.reversing import config_map_of
 from configmaptocrs.source import path_in, read_file, source_of
 from configmaptocrs.targets import Mode, Target, version_of
 from configmaptocrs.verify import Cluster, verify
@@ -48,6 +49,8 @@ def run(arguments: Sequence[str]) -> Exit:
     try:
         if options["compat"] == "official":
             return _convert_as_official(options)
+        if options["reverse"]:
+            return _reverse(options, wishes)
         return _verify(options, wishes) if options.has("verify") else _convert(options, wishes)
     except ConversionError as error:
         for line in error.lines:
@@ -108,11 +111,7 @@ def _convert_as_official(options: Options) -> Exit:
 
 def _verify(options: Options, wishes: Wishes) -> Exit:
     text = read_file(options["dir"], options["source"])
-    cluster = Cluster(
-        nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
-        services=services_in(options["services"]) if options["services"] else None,
-        secrets=_secrets(options["secrets"]),
-    )
+    cluster = _cluster(options)
     resources = read_text(options["crs"]) if options["crs"] else None
     try:
         conversion = draft(source_of(text, only_data=options.has("only-data")), wishes)
@@ -123,6 +122,23 @@ def _verify(options: Options, wishes: Wishes) -> Exit:
     else:
         findings = verify(conversion, resources or conversion.objects, wishes.target, cluster)
     return _verdict(options, findings)
+
+
+def _reverse(options: Options, wishes: Wishes) -> Exit:
+    resources = read_text(options["reverse"])
+    result, findings = config_map_of(resources, wishes, _cluster(options), partial=options.has("partial"))
+    _report(options, findings)
+    sys.stdout.write(result)
+    sys.stdout.flush()
+    return Exit.DONE
+
+
+def _cluster(options: Options) -> Cluster:
+    return Cluster(
+        nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
+        services=services_in(options["services"]) if options["services"] else None,
+        secrets=_secrets(options["secrets"]),
+    )
 
 
 def _secrets(path: str) -> Mapping[ObjectKey, SecretPassword]:

@@ -44,6 +44,11 @@ def to_text(objects: Iterable[dict[str, Any]]) -> str:
     return "\n".join([HEADER, *(line for one in objects for line in (*_mapping(one, ""), "---"))]) + "\n"
 
 
+def mapping_to_text(mapping: dict[str, Any]) -> str:
+    """Write one mapping."""
+    return "".join(f"{line}\n" for line in _mapping(mapping, "")) or "{}\n"
+
+
 def _mapping(mapping: dict[str, Any], indent: str) -> Iterator[str]:
     for key in sorted(mapping):
         head, value = f"{indent}{_scalar(key)}:", mapping[key]
