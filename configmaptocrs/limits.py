@@ -98,7 +98,8 @@ def mode_limits(
         for what, is_set in (
             ("connectTime", peer.connect_time_s is not None),
             ("enableGracefulRestart", peer.graceful_restart),
-            ("dualStackAddressFamily", peer.dual_stack),
+            # Legacy peers, which have no name, ask for nothing: metalpy lets theirs carry both families.
+            ("dualStackAddressFamily", peer.dual_stack and bool(peer.name)),
         ):
             if is_set:
                 yield name, f"{what} is not there in native mode"
