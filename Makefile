@@ -67,7 +67,7 @@ check: install ## Lint, format, types, and that imports point one way
 	$(BIN)/lint-imports
 
 test-unit: install ## Pure tests: no root, no network
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n logical tests/unit
 
 test-lan: routers ## Real frames in network namespaces
 	$(SANDBOX) $(BIN)/pytest tests/lan
