@@ -7,13 +7,16 @@ node, whose name all of them bear. The API server is reached over the LAN, where
 from __future__ import annotations
 
 import asyncio
+import base64
+import itertools
 import json
-import ssl
 import subprocess
 import sys
 import time
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -29,10 +32,11 @@ from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Object = dict[str, Any]
-Request = tuple[str, str, bytes]
+Change = tuple[str, Object | None]
+"""A key in etcd and what is there from now on; None: nothing."""
 
 OURS, LEGACY, NEWER, KERNEL = "metalpy", "metallb-0.11", "metallb-0.15", "kernel"
 NODE = "node1"
@@ -45,12 +49,16 @@ SETTLED_SHARE = 0.03
 """Of a core: less than this for a second means that a speaker has digested what there is."""
 
 _CONFIG = f"address-pools:\n- {{name: bench, protocol: layer2, addresses: [{POOL}]}}\n"
-_SERVICES = f"/api/v1/namespaces/{SERVICES_NAMESPACE}/services"
-_ENDPOINTS = f"/api/v1/namespaces/{SERVICES_NAMESPACE}/endpoints"
-_SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{SERVICES_NAMESPACE}/endpointslices"
+# Where an API server keeps them in etcd. It reads JSON there as well as its own format.
+_SERVICES = f"/registry/services/specs/{SERVICES_NAMESPACE}"
+_ENDPOINTS = f"/registry/services/endpoints/{SERVICES_NAMESPACE}"
+_SLICES = f"/registry/endpointslices/{SERVICES_NAMESPACE}"
 _ADVERTISEMENTS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements"
 _POD = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_REFUSED = 400
+_OK = 200
+_A_TRANSACTION = 40
+"""Services that are made at once; etcd takes 128 operations."""
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class SpeakerSite:
@@ -97,7 +105,8 @@ class SpeakerSite:
         if count > 1:
             self.hosts[KERNEL].run(["ip", "route", "replace", "local", POOL, "dev", "lo"])
         has_legacy = LEGACY in self.speakers
-        asyncio.run(self.send(creations(number, endpoints=has_legacy) for number in range(self._count, count)))
+        changes = (creation(number, endpoints=has_legacy) for number in range(self._count, count))
+        asyncio.run(self.write(list(itertools.chain(*some)) for some in batched(changes, _A_TRANSACTION)))
         self._count = count
 
     def start(self) -> None:
@@ -111,6 +120,10 @@ class SpeakerSite:
     def settle(self) -> None:
         """Return once every contestant answers for every address, and all speakers are at rest."""
         self._await_answers()
+        self.await_rest()
+
+    def await_rest(self) -> None:
+        """Return once all speakers are at rest."""
         wait_until(self._is_at_rest, SETTLED_S, "the speakers are at rest")
 
     def freeze(self) -> None:
@@ -121,7 +134,7 @@ class SpeakerSite:
         self._await_answers()
         self.api.api_server.pause()
         self.api.etcd.pause()
-        wait_until(self._is_at_rest, SETTLED_S, "the speakers are at rest")
+        self.await_rest()
 
     def _await_answers(self) -> None:
         for name in self.hosts:
@@ -136,33 +149,23 @@ class SpeakerSite:
         time.sleep(seconds)  # a measurement takes its time
         return (cpu_s(self.hosts[name]) - before) / (time.monotonic() - begin)
 
-    async def send(self, groups: Iterable[Iterable[Request]]) -> None:
-        """Send groups of requests, those of one group after each other, `IN_FLIGHT` groups at a time."""
+    async def write(self, groups: Iterable[Sequence[Change]]) -> None:
+        """Write to etcd, past the API server, which tells its watchers: each group in one transaction."""
         due = iter(groups)
-        account = self.api.service_account_token(SERVICES_NAMESPACE, "bench")
-        context = ssl.create_default_context(cafile=str(self.api.ca))
-        headers = {"Authorization": f"Bearer {account}", "Accept": "application/json"}
-        connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=context)
-        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-
-            async def one(request: Request) -> None:
-                method, path, body = request
-                kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-                url = f"{self.api.url}{path}"
-                async with session.request(method, url, data=body, headers={"Content-Type": kind}) as answer:
-                    text = await answer.read()
-                    if answer.status >= _REFUSED:
-                        raise RuntimeError(f"{method} {path}: {answer.status}: {text[:200]!r}")
+        url = f"{etcd_url(self.api)}/v3/kv/txn"
+        async with aiohttp.ClientSession() as session:
 
             async def work() -> None:
                 for group in due:
-                    for request in group:
-                        await one(request)
+                    body = {"success": [_operation(*change) for change in group]}
+                    async with session.post(url, json=body) as answer:
+                        text = await answer.text()
+                        if answer.status != _OK:
+                            raise RuntimeError(f"etcd: {answer.status}: {text[:200]}")
 
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(IN_FLIGHT):
                     tasks.create_task(work())
-        self.api.admin.close()  # the API server closes what was idle for long
 
     def _host(self, name: str) -> Host:
         host = self.lan.host(name)
@@ -173,19 +176,10 @@ class SpeakerSite:
         names = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}},)
         self.api.apply(*deployed("namespace.yaml"), *names)
         self.api.apply(*deployed("rbac.yaml"))
-        me = {"name": "bench", "namespace": SERVICES_NAMESPACE}
         metadata = {"name": "config", "namespace": NAMESPACE}
         self.api.apply(
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config": _CONFIG}},
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": me},
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": "bench"},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-                "subjects": [{"kind": "ServiceAccount", **me}],
-            },
         )
         ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Bench", "message": ""}]}
         self.api.admin.patch(f"/api/v1/nodes/{NODE}/status", {"status": ready})
@@ -221,6 +215,13 @@ class SpeakerSite:
         return [*place, "-node-name", NODE]
 
 
+def batched(items: Iterable[list[Change]], size: int) -> Iterator[tuple[list[Change], ...]]:
+    """Give the items in pieces of that size."""
+    due = iter(items)
+    while some := tuple(itertools.islice(due, size)):
+        yield some
+
+
 def cpu_s(host: Host) -> float:
     """Read how long a host's processes have been running on a CPU, to the nanosecond."""
     pids = subprocess.run(["ip", "netns", "pids", host.name], capture_output=True, text=True, check=True)
@@ -228,51 +229,71 @@ def cpu_s(host: Host) -> float:
     return sum(int((thread / "schedstat").read_text(encoding="ascii").split()[0]) for thread in threads) / 1e9
 
 
-def creations(number: int, *, endpoints: bool = False) -> Iterator[Request]:
-    """Give the requests that make a Service that has its address and an endpoint, as Endpoints too if wanted."""
-    metadata = {"name": name(number)}
-    spec = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"name": "http", "port": 80}]}
-    slice_metadata = {"name": name(number), "labels": {"kubernetes.io/service-name": name(number)}}
+def etcd_url(api: ControlPlane) -> str:
+    """Find where a control plane's etcd listens."""
+    words = Path(f"/proc/{api.etcd.pid}/cmdline").read_text(encoding="utf-8").split("\0")
+    return next(word.partition("=")[2] for word in words if word.startswith("--listen-client-urls="))
+
+
+def creation(number: int, *, endpoints: bool = False) -> list[Change]:
+    """Give what makes a Service that has its address and an endpoint, as Endpoints too if wanted."""
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
     ready = {"addresses": ["10.244.0.9"], "conditions": {"ready": True}, "nodeName": NODE}
-    ports = [{"name": "http", "port": 80}]
-    subset = {"addresses": [{"ip": "10.244.0.9", "nodeName": NODE}], "ports": ports}
-    slice_ = {"metadata": slice_metadata, "addressType": "IPv4", "endpoints": [ready], "ports": ports}
+    labels = {"kubernetes.io/service-name": _name(number)}
+    slice_ = {"addressType": "IPv4", "endpoints": [ready], "ports": ports}
+    changes: list[Change] = [
+        (f"{_SLICES}/{_name(number)}", _object("discovery.k8s.io/v1", "EndpointSlice", number, labels) | slice_),
+        service(number),
+    ]
     if endpoints:
-        yield _post(_ENDPOINTS, {"metadata": metadata, "subsets": [subset]})
-    yield _post(_SLICES, slice_)
-    yield _post(_SERVICES, {"metadata": metadata, "spec": spec})
-    yield status(number)
+        subset = {"addresses": [{"ip": "10.244.0.9", "nodeName": NODE}], "ports": ports}
+        changes.insert(0, (f"{_ENDPOINTS}/{_name(number)}", _object("v1", "Endpoints", number) | {"subsets": [subset]}))
+    return changes
 
 
-def status(number: int) -> Request:
-    """Give the request that gives a Service its address."""
-    ingress = [{"ip": str(address("arp", number))}]
-    return (
-        "PATCH",
-        f"{_SERVICES}/{name(number)}/status",
-        json.dumps({"status": {"loadBalancer": {"ingress": ingress}}}).encode(),
-    )
+def service(number: int, **annotations: str) -> Change:
+    """Give what makes a Service with its address, or changes one."""
+    cluster_ip = f"10.79.{number >> 8}.{number & 0xFF}"
+    spec = {
+        "type": "LoadBalancer",
+        "allocateLoadBalancerNodePorts": False,
+        "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}],
+        "clusterIP": cluster_ip,
+        "clusterIPs": [cluster_ip],
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+    }
+    status = {"loadBalancer": {"ingress": [{"ip": str(address("arp", number))}]}}
+    content = _object("v1", "Service", number, annotations=annotations) | {"spec": spec, "status": status}
+    return f"{_SERVICES}/{_name(number)}", content
 
 
-def change(number: int) -> Request:
-    """Give a request that changes a Service, though not what is announced."""
-    return (
-        "PATCH",
-        f"{_SERVICES}/{name(number)}",
-        json.dumps({"metadata": {"annotations": {"changed": "yes"}}}).encode(),
-    )
+def deletion(number: int) -> list[Change]:
+    """Give what deletes a Service and its endpoints."""
+    return [(f"{place}/{_name(number)}", None) for place in (_SERVICES, _SLICES)]
 
 
-def deletions(number: int) -> Iterator[Request]:
-    """Give the requests that delete a Service and what belongs to it."""
-    for path in (_SERVICES, _SLICES):
-        yield "DELETE", f"{path}/{name(number)}", b""
-
-
-def name(number: int) -> str:
-    """Give the name of the Service of that number."""
+def _name(number: int) -> str:
     return f"app-{number:05}"
 
 
-def _post(path: str, content: Object) -> Request:
-    return "POST", path, json.dumps(content).encode()
+def _object(
+    version: str, kind: str, number: int, labels: Mapping[str, str] = EMPTY, annotations: Mapping[str, str] = EMPTY
+) -> Object:
+    metadata = {
+        "name": _name(number),
+        "namespace": SERVICES_NAMESPACE,
+        "uid": str(uuid.UUID(int=number, version=4)),
+        "creationTimestamp": "2024-01-01T00:00:00Z",
+        "labels": {**labels},
+        "annotations": {**annotations},
+    }
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _operation(key: str, content: Object | None) -> Object:
+    encoded = base64.b64encode(key.encode()).decode()
+    if content is None:
+        return {"requestDeleteRange": {"key": encoded}}
+    value = base64.b64encode(json.dumps(content).encode()).decode()
+    return {"requestPut": {"key": encoded, "value": value}}
