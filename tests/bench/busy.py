@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 from tests.bench.answers import Answers
+from tests.bench.etcd_services import creation, deletion, service, write
 from tests.bench.report import line
-from tests.bench.speaker_site import KERNEL, OURS, SpeakerSite, creation, deletion, service
+from tests.bench.speaker_site import KERNEL, OURS, SpeakerSite
 from tests.lab import sandbox
 
 ROUND_S = 0.2
@@ -55,7 +56,7 @@ async def storm_of_changes(site: SpeakerSite, many: int, figures: Figures) -> fl
     asking = asyncio.create_task(go_on_asking())
     numbers = range(1, many + 1)
     for kind in (creation, lambda number: [service(number, changed="yes")], deletion):
-        await site.write(kind(number) for number in numbers)
+        await write(site.api, (kind(number) for number in numbers))
         await asyncio.to_thread(site.await_rest)
     took_s = time.monotonic() - begin
     is_over = True

@@ -7,23 +7,17 @@ node, whose name all of them bear. The API server is reached over the LAN, where
 from __future__ import annotations
 
 import asyncio
-import base64
-import itertools
-import json
 import subprocess
 import sys
 import time
-import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
-
-from metalpy.daemon.status_writer import IN_FLIGHT
+from tests.bench import etcd_services
 from tests.bench.answers import Asker
 from tests.bench.controllers import install_custom_resources
+from tests.bench.etcd_services import NODE, SERVICES_NAMESPACE
 from tests.bench.flat_asker import address
 from tests.cluster.controllers import NAMESPACE, deployed
 from tests.lab.kube.control_plane import ControlPlane
@@ -32,16 +26,12 @@ from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
 Object = dict[str, Any]
-Change = tuple[str, Object | None]
-"""A key in etcd and what is there from now on; None: nothing."""
 
 OURS, LEGACY, NEWER, KERNEL = "metalpy", "metallb-0.11", "metallb-0.15", "kernel"
-NODE = "node1"
 POOL = "10.0.0.0/16"
-SERVICES_NAMESPACE = "bench"
 API_ADDRESS = "192.168.1.250"
 ANSWERED_S = 120
 SETTLED_S = 90
@@ -49,16 +39,8 @@ SETTLED_SHARE = 0.03
 """Of a core: less than this for a second means that a speaker has digested what there is."""
 
 _CONFIG = f"address-pools:\n- {{name: bench, protocol: layer2, addresses: [{POOL}]}}\n"
-# Where an API server keeps them in etcd. It reads JSON there as well as its own format.
-_SERVICES = f"/registry/services/specs/{SERVICES_NAMESPACE}"
-_ENDPOINTS = f"/registry/services/endpoints/{SERVICES_NAMESPACE}"
-_SLICES = f"/registry/endpointslices/{SERVICES_NAMESPACE}"
 _ADVERTISEMENTS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements"
 _POD = f"/api/v1/namespaces/{NAMESPACE}/pods"
-_OK = 200
-_A_TRANSACTION = 40
-"""Services that are made at once; etcd takes 128 operations."""
-EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 class SpeakerSite:
@@ -105,8 +87,7 @@ class SpeakerSite:
         if count > 1:
             self.hosts[KERNEL].run(["ip", "route", "replace", "local", POOL, "dev", "lo"])
         has_legacy = LEGACY in self.speakers
-        changes = (creation(number, endpoints=has_legacy) for number in range(self._count, count))
-        asyncio.run(self.write(list(itertools.chain(*some)) for some in batched(changes, _A_TRANSACTION)))
+        asyncio.run(etcd_services.create(self.api, range(self._count, count), endpoints=has_legacy))
         self._count = count
 
     def start(self) -> None:
@@ -148,24 +129,6 @@ class SpeakerSite:
         before, begin = cpu_s(self.hosts[name]), time.monotonic()
         time.sleep(seconds)  # a measurement takes its time
         return (cpu_s(self.hosts[name]) - before) / (time.monotonic() - begin)
-
-    async def write(self, groups: Iterable[Sequence[Change]]) -> None:
-        """Write to etcd, past the API server, which tells its watchers: each group in one transaction."""
-        due = iter(groups)
-        url = f"{etcd_url(self.api)}/v3/kv/txn"
-        async with aiohttp.ClientSession() as session:
-
-            async def work() -> None:
-                for group in due:
-                    body = {"success": [_operation(*change) for change in group]}
-                    async with session.post(url, json=body) as answer:
-                        text = await answer.text()
-                        if answer.status != _OK:
-                            raise RuntimeError(f"etcd: {answer.status}: {text[:200]}")
-
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(IN_FLIGHT):
-                    tasks.create_task(work())
 
     def _host(self, name: str) -> Host:
         host = self.lan.host(name)
@@ -215,85 +178,8 @@ class SpeakerSite:
         return [*place, "-node-name", NODE]
 
 
-def batched(items: Iterable[list[Change]], size: int) -> Iterator[tuple[list[Change], ...]]:
-    """Give the items in pieces of that size."""
-    due = iter(items)
-    while some := tuple(itertools.islice(due, size)):
-        yield some
-
-
 def cpu_s(host: Host) -> float:
     """Read how long a host's processes have been running on a CPU, to the nanosecond."""
     pids = subprocess.run(["ip", "netns", "pids", host.name], capture_output=True, text=True, check=True)
     threads = (thread for pid in pids.stdout.split() for thread in Path(f"/proc/{pid}/task").iterdir())
     return sum(int((thread / "schedstat").read_text(encoding="ascii").split()[0]) for thread in threads) / 1e9
-
-
-def etcd_url(api: ControlPlane) -> str:
-    """Find where a control plane's etcd listens."""
-    words = Path(f"/proc/{api.etcd.pid}/cmdline").read_text(encoding="utf-8").split("\0")
-    return next(word.partition("=")[2] for word in words if word.startswith("--listen-client-urls="))
-
-
-def creation(number: int, *, endpoints: bool = False) -> list[Change]:
-    """Give what makes a Service that has its address and an endpoint, as Endpoints too if wanted."""
-    ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
-    ready = {"addresses": ["10.244.0.9"], "conditions": {"ready": True}, "nodeName": NODE}
-    labels = {"kubernetes.io/service-name": _name(number)}
-    slice_ = {"addressType": "IPv4", "endpoints": [ready], "ports": ports}
-    changes: list[Change] = [
-        (f"{_SLICES}/{_name(number)}", _object("discovery.k8s.io/v1", "EndpointSlice", number, labels) | slice_),
-        service(number),
-    ]
-    if endpoints:
-        subset = {"addresses": [{"ip": "10.244.0.9", "nodeName": NODE}], "ports": ports}
-        changes.insert(0, (f"{_ENDPOINTS}/{_name(number)}", _object("v1", "Endpoints", number) | {"subsets": [subset]}))
-    return changes
-
-
-def service(number: int, **annotations: str) -> Change:
-    """Give what makes a Service with its address, or changes one."""
-    cluster_ip = f"10.79.{number >> 8}.{number & 0xFF}"
-    spec = {
-        "type": "LoadBalancer",
-        "allocateLoadBalancerNodePorts": False,
-        "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}],
-        "clusterIP": cluster_ip,
-        "clusterIPs": [cluster_ip],
-        "ipFamilies": ["IPv4"],
-        "ipFamilyPolicy": "SingleStack",
-    }
-    status = {"loadBalancer": {"ingress": [{"ip": str(address("arp", number))}]}}
-    content = _object("v1", "Service", number, annotations=annotations) | {"spec": spec, "status": status}
-    return f"{_SERVICES}/{_name(number)}", content
-
-
-def deletion(number: int) -> list[Change]:
-    """Give what deletes a Service and its endpoints."""
-    return [(f"{place}/{_name(number)}", None) for place in (_SERVICES, _SLICES)]
-
-
-def _name(number: int) -> str:
-    return f"app-{number:05}"
-
-
-def _object(
-    version: str, kind: str, number: int, labels: Mapping[str, str] = EMPTY, annotations: Mapping[str, str] = EMPTY
-) -> Object:
-    metadata = {
-        "name": _name(number),
-        "namespace": SERVICES_NAMESPACE,
-        "uid": str(uuid.UUID(int=number, version=4)),
-        "creationTimestamp": "2024-01-01T00:00:00Z",
-        "labels": {**labels},
-        "annotations": {**annotations},
-    }
-    return {"apiVersion": version, "kind": kind, "metadata": metadata}
-
-
-def _operation(key: str, content: Object | None) -> Object:
-    encoded = base64.b64encode(key.encode()).decode()
-    if content is None:
-        return {"requestDeleteRange": {"key": encoded}}
-    value = base64.b64encode(json.dumps(content).encode()).decode()
-    return {"requestPut": {"key": encoded, "value": value}}
