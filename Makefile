@@ -7,9 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SANDBOX := $(BIN)/python -m tests.lab.sandbox
-BENCHES := allocation arp arp_flat ndp storm busy bulk quiet
+BENCHES := allocation arp arp_flat ndp storm bulk quiet
 # Compare with peers that take minutes: not part of make test.
-LONG_BENCHES := memory
+LONG_BENCHES := memory busy
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15
 ROUTER_PARTS := gobgp
 FUZZ_DOCUMENTS ?= 200000
