@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from metalpy.announcement.routes import Announcement, RouteAttributes
     from metalpy.model import IPAddress, IPNetwork
@@ -21,6 +22,9 @@ TAG = 4_200_000_000
 """Global administrator of the tags, and gobgpd's own ASN, which no peer ever sees: of the private range, RFC 6996."""
 BASE = 1
 """The variant that a path's own attributes are."""
+EVERYBODY = 0
+"""The peer number that stands for all. A path that all may have does not change when a peer comes or goes; one whose
+tags change is sent again to those who have it."""
 _DEFAULT_LOCAL_PREF = 100
 
 Tag = tuple[int, int]
@@ -57,11 +61,15 @@ class Numbers:
 
 
 def lay_out(
-    announcement: Announcement, peers: Callable[[IPAddress], int], variants: Callable[[RouteAttributes], int]
+    announcement: Announcement,
+    everybody: AbstractSet[IPAddress],
+    peers: Callable[[IPAddress], int],
+    variants: Callable[[RouteAttributes], int],
 ) -> tuple[Path | None, Mapping[Tag, RouteAttributes]]:
     """Give the path for an announcement, None for a withdrawal, and what its tags other than base's stand for.
 
-    Raises `ValueError` for a large community that looks like a tag of ours.
+    `everybody` are the peers that there are sessions with. Raises `ValueError` for a large community that looks like
+    a tag of ours.
     """
     groups = _groups(announcement)
     if not groups:
@@ -70,7 +78,8 @@ def lay_out(
         if any(each.global_administrator == TAG for each in attributes.large_communities):
             raise ValueError(f"large communities of {TAG} are metalpy's own")
     base = min(groups, key=_order)
-    tags = {(BASE, peers(address)) for address in groups.pop(base)}
+    addresses = groups.pop(base)
+    tags = {(BASE, EVERYBODY)} if addresses >= everybody else {(BASE, peers(address)) for address in addresses}
     others = {
         (variants(attributes), peers(address)): attributes
         for attributes, addresses in groups.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metalpy.bgp.paths import TAG
+from metalpy.bgp.paths import BASE, EVERYBODY, TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ class PolicyCodec:
             variant, peer = rule.tag
             to, tag = f"n{peer}", f"t{variant}:{peer}"
             sets[to] = m.DefinedSet(defined_type=self._neighbors, name=to, list=[_host(rule.address)])
-            sets[tag] = m.DefinedSet(defined_type=self._large_communities, name=tag, list=[f"{TAG}:{variant}:{peer}"])
+            sets[tag] = m.DefinedSet(defined_type=self._large_communities, name=tag, list=_tags(variant, peer))
             conditions = m.Conditions(
                 neighbor_set=m.MatchSet(type=self._match_any, name=to),
                 large_community_set=m.MatchSet(type=self._match_any, name=tag),
@@ -81,6 +81,10 @@ class PolicyCodec:
             )
             for direction, name in ((_IMPORT, "in"), (_EXPORT, "out"))
         ]
+
+
+def _tags(variant: int, peer: int) -> list[str]:
+    return [f"{TAG}:{variant}:{number}" for number in ((peer, EVERYBODY) if variant == BASE else (peer,))]
 
 
 def _host(address: IPAddress) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from metalpy.bgp.exports import exports
-from metalpy.bgp.paths import BASE, Numbers, lay_out
+from metalpy.bgp.paths import EVERYBODY, Numbers, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +67,8 @@ class Wanted:
                 refused.append(Refused(name, f"router ID {session.router_id} differs from the other sessions'"))
             else:
                 kept[peer.address] = session
+        if kept.keys() != self.sessions.keys():  # what is for everybody is for others now
+            self._not_laid_out.update(dict.fromkeys(self._announcements))
         self.sessions = kept
         return refused
 
@@ -97,13 +99,16 @@ class Wanted:
             if announcement and self._added:
                 announcement = _with(announcement, self._added)
             try:
-                path, variants = lay_out(announcement, self.number, self._variant) if announcement else (None, {})
+                path, variants = self._lay_out(announcement) if announcement else (None, {})
             except ValueError as error:
                 yield Refused(f"route {prefix}", str(error))
                 continue
             self._changed[prefix] = None
             _put(self._paths, prefix, path)
             _put(self._variants, prefix, variants or None)
+
+    def _lay_out(self, announcement: Announcement) -> tuple[Path | None, Mapping[Tag, RouteAttributes]]:
+        return lay_out(announcement, self.sessions.keys(), self.number, self._variant)
 
     @property
     def is_laid_out(self) -> bool:
@@ -138,9 +143,8 @@ class Wanted:
 
     def prefixes(self, address: IPAddress) -> int:
         """Count the prefixes that a peer is to have."""
-        number = self.number(address)
-        plain = (BASE, number)
-        return sum(plain in path.tags or any(peer == number for _, peer in path.tags) for path in self._paths.values())
+        numbers = {EVERYBODY, self.number(address)}
+        return sum(any(peer in numbers for _, peer in path.tags) for path in self._paths.values())
 
 
 def grown(rules: frozenset[Export], before: frozenset[Export] | None) -> frozenset[Export]:

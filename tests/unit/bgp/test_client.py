@@ -126,7 +126,7 @@ async def test_rules_reject_what_is_not_ours_and_send_only_what_is_tagged(fake: 
     sets = {each.name: (each.defined_type, *each.list) for each in fake.policies.defined_sets}
     assert sets == {
         "n5": (2 + shift, "192.0.2.1/32"),
-        "t1:5": (7 + shift, f"{TAG}:1:5"),
+        "t1:5": (7 + shift, f"{TAG}:1:5", f"{TAG}:1:0"),
         "t9:5": (7 + shift, f"{TAG}:9:5"),
     }
     plain, variant = sorted(out.statements, key=lambda each: str(each.name))

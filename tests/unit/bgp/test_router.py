@@ -79,7 +79,7 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
     fake.calls.clear()
     async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
         second.keep([session(ONE), session(peer("192.0.2.2", 64513, hold_time_s=30)), session(peer("192.0.2.3"))])
-        second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO}))])
+        second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO, peer("192.0.2.3")}))])
         second.ready()
         await second.settled()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metalpy.bgp.paths import Path
     from metalpy.model import IPNetwork
 
+THREE = peer("192.0.2.3")
 ONE, TWO = peer("192.0.2.1"), peer("192.0.2.2", 64500)
 PREFIXES = [network(f"10.0.0.{number}/32") for number in range(4)]
 
@@ -101,6 +102,32 @@ def test_timers_of_a_peer_are_no_news_for_its_routes() -> None:
     assert synchronise(wanted, table) == ([], [])
 
 
+def test_peer_that_comes_is_no_news_for_routes_that_all_may_have() -> None:
+    wanted, table = Wanted(), empty()
+    wanted.keep([session(ONE)])
+    wanted.announce(
+        [announcement("10.0.0.1/32", (attributes(), {ONE})), announcement("10.0.0.2/32", (attributes(), {ONE}))]
+    )
+    synchronise(wanted, table)
+    wanted.keep([session(ONE), session(TWO)])
+    wanted.announce([announcement("10.0.0.1/32", (attributes(), {ONE}), (attributes(100), {TWO}))])
+    announced, withdrawn = synchronise(wanted, table)
+
+    assert withdrawn == []
+    assert {str(path.prefix): path.attributes.local_pref for path in announced} == {
+        "10.0.0.1/32": 100,
+        "10.0.0.2/32": None,
+    }
+    wanted.announce([announcement("10.0.0.2/32", (attributes(), {ONE}), (attributes(100), {TWO}))])
+    synchronise(wanted, table)
+    wanted.keep([session(ONE), session(TWO), session(THREE)])
+    wanted.announce(
+        [announcement(f"10.0.0.{n}/32", (attributes(), {ONE, THREE}), (attributes(100), {TWO})) for n in (1, 2)]
+    )
+
+    assert synchronise(wanted, table) == ([], [])
+
+
 def test_announcement_that_cannot_be_had_is_named_and_the_old_one_stays() -> None:
     wanted, table = Wanted(), empty()
     wanted.announce([announcement("10.0.0.1/32", (attributes(), {ONE}))])
@@ -136,6 +163,7 @@ def test_community_for_all_is_added_to_every_variant() -> None:
 
 def test_pending_prefixes_count_all_variants() -> None:
     wanted = Wanted()
+    wanted.keep([session(ONE), session(TWO)])
     wanted.announce([announcement("10.0.0.1/32", (attributes(0), {TWO}), (attributes(None, 7), {ONE}))])
     wanted.announce([announcement("10.0.0.2/32", (attributes(), {ONE}))])
     laid_out(wanted)
