@@ -176,7 +176,8 @@ class Reconciler:
             await asyncio.sleep(self._recheck_s)
             if is_debugging == self._chronicle.are_up(self._wanted.sessions):
                 is_debugging = not is_debugging
-                await client.log(debug=is_debugging)
+                with suppress(RefusalError):  # one that cannot still does everything else
+                    await client.log(debug=is_debugging)
 
     async def _reconcile(self, client: Gobgp, *, is_restart: bool) -> None:
         """Send the difference. Rules come before the paths that they are for, and paths before new peers.

@@ -5,6 +5,8 @@
         router.announce(announcements)
         router.ready()
 
+What belongs together is said without an `await` in between: nothing goes out before the event loop turns.
+
 Promises: nothing is touched before `ready`, so a speaker that starts over a running gobgpd changes nothing that need
 not change. From then on gobgpd has what is wanted, also after it was away. Sessions that are not edited stay up when
 others are. What cannot be had (a refused peer, a source address that this node has not) is named in the log and

@@ -4,6 +4,7 @@ It reads one JSON array a line and answers each with one line of JSON; the first
 are written as objects of `Peer`'s fields, and known by their address from then on:
 
     ["keep", ROUTER-ID, PEER...]        ["announce", [PREFIX, [ATTRIBUTES, ADDRESS...]...]...]      ["ready"]
+    ["state", [ROUTER-ID, PEER...], [[PREFIX...]...]]: keep and announce in one
     ["crowd", NUMBER, HOW-MANY, ADDRESS...]: so many prefixes of 10.0.0.0/8 from that one on
     ["settled"]   ["counts"]   ["states"] (those since the last time)   ["pid"]   ["stop", DRAIN-SECONDS, true|false]
 
@@ -49,6 +50,9 @@ class _Program:
 
     async def obey(self, command: str, words: Sequence[Any]) -> Any:
         match command:
+            case "state":
+                await self.obey("keep", words[0])
+                await self.obey("announce", words[1])
             case "keep":
                 sessions = [_session(IPv4Address(words[0]), each) for each in words[1:]]
                 self._peers.update((str(each.peer.address), each.peer) for each in sessions)

@@ -10,7 +10,7 @@ import pytest
 from tests.lab.lan import Lan
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
-from tests.lan.bgp.speaker import SOON_S, UP_S, Speaker, directory, gobgpd, is_gone, kill, peer
+from tests.lan.bgp.speaker import ROUTER_ID, SOON_S, UP_S, Speaker, directory, gobgpd, is_gone, kill, peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +106,18 @@ def test_edit_of_one_peer_leaves_the_others_session_alone(pair: Pair, tmp_path: 
     has(pair.frr2)
     speaker.keep(PEER1, PEER2)
     speaker.settle()
+    pair.have(*MANY, within_s=UP_S)
+
+    assert history(pair.frr1) == before
+
+
+def test_peer_that_comes_is_no_news_for_the_other(pair: Pair, tmp_path: Path) -> None:
+    speaker = Speaker(pair.node, tmp_path / "logs")
+    speaker.ask("state", [ROUTER_ID, PEER1], [[prefix, [{}, R1]] for prefix in MANY])
+    speaker.ready()
+    has(pair.frr1, *MANY, within_s=UP_S)
+    before = history(pair.frr1)
+    speaker.ask("state", [ROUTER_ID, PEER1, PEER2], [[prefix, [{}, R1, R2]] for prefix in MANY])
     pair.have(*MANY, within_s=UP_S)
 
     assert history(pair.frr1) == before

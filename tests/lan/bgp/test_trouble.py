@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NODE, R1, NOWHERE = "192.168.1.1", "192.168.1.2", "192.168.1.77"
 ROUTE = "198.51.100.1/32"
 BFD_MS = 100
+STEADY_MS = 3000
 
 
 @pytest.fixture
@@ -135,10 +136,13 @@ def test_bfd_notices_a_cut_that_leaves_the_carrier(lan: Lan, node: Host, frr: Fr
     start(speaker, peer(R1, 64512, hold_time_s=90, keepalive_time_ns=30 * 10**9, bfd_ms=BFD_MS))
     has(frr, ROUTE, within_s=UP_S)
 
-    def is_bfd_up() -> bool:
-        return any(each["status"] == "up" for each in frr.json("show bfd peers json", daemon="bfdd"))
+    def is_steady() -> bool:
+        """BFD comes up after BGP, and FRR may take the session down once when it does."""
+        is_bfd_up = any(each["status"] == "up" for each in frr.json("show bfd peers json", daemon="bfdd"))
+        return is_bfd_up and frr.is_up(NODE) and int(frr.neighbor(NODE)["bgpTimerUpMsec"]) > STEADY_MS
 
-    wait_until(is_bfd_up, UP_S, "BFD is up on the router")
+    wait_until(is_steady, 2 * UP_S, "BFD and BGP are up on the router")
+    has(frr, ROUTE)
     cut_s = time.monotonic()
     subprocess.run(["ip", "-n", lan.name, "link", "set", node.name, "nomaster"], check=True)
     assert node.run(["cat", "/sys/class/net/eth0/carrier"]).stdout.strip() == "1"
