@@ -20,7 +20,7 @@ from metalpy.bgp.paths import Numbers, Path
 from tests.lab.lan import Lan
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
-from tests.lan.bgp.speaker import Speaker, directory, peer
+from tests.lan.bgp.speaker import AS_IN_PRODUCTION, Speaker, directory, peer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ class BgpNode:
         lan = self._stack.enter_context(Lan())
         node = lan.host("node1")
         self.frr = self._stack.enter_context(Frr(lan.host("r1"), asn=64512, neighbors=[Neighbor(NODE, 64500)]))
-        self.speaker = Speaker(node, directory() / "logs")
+        self.speaker = Speaker(node, directory() / "logs", program=AS_IN_PRODUCTION)
         self.speaker.keep(peer(ROUTER, 64512))
         self.speaker.ready()
         self.speaker.wait_until_up(ROUTER)

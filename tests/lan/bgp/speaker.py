@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lab.lan import Host
 
 PROGRAM = (sys.executable, "-X", "dev", "-W", "error", "-m", "tests.lan.bgp_program")
+AS_IN_PRODUCTION = (sys.executable, "-m", "tests.lan.bgp_program")
 ROUTER_ID = "192.168.1.1"
 UP_S = 20
 """gobgpd 3 waits for up to 9 s before it calls a peer."""
@@ -40,11 +41,18 @@ class Speaker(Node):
     """A router with a gobgpd of its own in `home`, or the one at `target`."""
 
     def __init__(
-        self, host: Host, logs: Path, *options: str, version: int = 4, home: Path | None = None, target: str = ""
+        self,
+        host: Host,
+        logs: Path,
+        *options: str,
+        version: int = 4,
+        home: Path | None = None,
+        target: str = "",
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self.home = home or directory()
         where = ("--target", target) if target else ("--gobgpd", gobgpd(version), "--directory", str(self.home))
-        super().__init__(host, logs, *where, *options, program=PROGRAM)
+        super().__init__(host, logs, *where, *options, program=program)
 
     def keep(self, *peers: dict[str, Any], router_id: str = ROUTER_ID) -> None:
         """Keep sessions with exactly these peers."""

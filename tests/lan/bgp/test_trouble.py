@@ -110,23 +110,17 @@ def test_source_address_that_is_not_ours_is_named_and_used_once_it_is(node: Host
     wait_until(lambda: frr.json(table)["peers"]["192.168.1.200"]["state"] == "Established", UP_S, "the second session")
 
 
-def test_why_a_session_does_not_come_up_is_told(node: Host, frr: Frr, tmp_path: Path) -> None:
+def test_why_a_session_does_not_come_up_or_goes_down_is_told(lan: Lan, node: Host, frr: Frr, tmp_path: Path) -> None:
+    no_router = lan.host("no-router").address
     speaker = Speaker(node, tmp_path / "logs")
-    start(speaker, peer(R1, 64512), peer(NOWHERE, 64512))
+    start(speaker, peer(R1, 64512), peer(no_router, 64512))
     has(frr, ROUTE, within_s=UP_S)
-    speaker.wait_for_log(event="not as wanted", what=f"peer {NOWHERE}:179")
+    speaker.wait_for_log(event="not as wanted", what=f"peer {no_router}:179")
+    assert "connection refused" in speaker.logs(what=f"peer {no_router}:179")[0]["error"]
 
-    assert "no route to host" in speaker.logs(what=f"peer {NOWHERE}:179")[0]["error"]
-
-
-def test_why_a_session_went_down_is_told(node: Host, frr: Frr, tmp_path: Path) -> None:
-    speaker = Speaker(node, tmp_path / "logs")
-    start(speaker, peer(R1, 64512))
-    has(frr, ROUTE, within_s=UP_S)
     frr.configure("router bgp 64512", f"neighbor {NODE} shutdown")
     wait_until(lambda: speaker.logs(event="BGP session down"), SOON_S, "the end is told")
     (told,) = speaker.logs(event="BGP session down")
-
     assert "administrative shutdown" in told["reason"]
     assert speaker.ask("states")[-1][:2] == [f"{R1}:179", False]
 
