@@ -156,14 +156,33 @@ class Codec:
 
     def paths(self, paths: Iterable[Path], withdrawn: Iterable[Path] = ()) -> Any:
         """Build one message of a stream: paths to have and paths to have no more."""
-        messages = [*(self._path(each, is_withdraw=True) for each in withdrawn), *map(self._path, paths)]
-        return self.messages.AddPathStreamRequest(table_type=self._global_table, paths=messages)
+        request = self.messages.AddPathStreamRequest(table_type=self._global_table)
+        # Most paths differ in their prefix alone: copying a message is several times as fast as building it.
+        models: dict[object, Any] = {}
+        for kept, is_withdraw in ((withdrawn, True), (paths, False)):
+            for path in kept:
+                key = (path.attributes, path.tags, path.prefix.version, is_withdraw)
+                model = models.get(key)
+                if model is None:
+                    models[key] = model = self._path_without_prefix(path, is_withdraw=is_withdraw)
+                message = request.paths.add()
+                message.CopyFrom(model)
+                self._set_prefix(message, path)
+        return request
+
+    def _set_prefix(self, message: Any, path: Path) -> None:
+        network, length = str(path.prefix.network_address), path.prefix.prefixlen
+        if self.version == 3:  # noqa: PLR2004 - the API's version
+            message.nlri.Pack(self.messages.IPAddressPrefix(prefix=network, prefix_len=length))
+        else:
+            prefix = message.nlri.prefix
+            prefix.prefix, prefix.prefix_len = network, length
 
     def table(self, family: Family) -> Any:
         """Build the request for the table of one family."""
         return self.messages.ListPathRequest(table_type=self._global_table, family=self.family(family))
 
-    def _path(self, path: Path, *, is_withdraw: bool = False) -> Any:
+    def _path_without_prefix(self, path: Path, *, is_withdraw: bool) -> Any:
         m, family, attributes = self.messages, Family.of(path.prefix), path.attributes
         values = [m.OriginAttribute(origin=_INCOMPLETE), m.NextHopAttribute(next_hop=_OWN_SIDE[family])]
         names = ["origin", "next_hop"]
@@ -187,13 +206,11 @@ class Codec:
             if attributes.communities:
                 values.append(m.CommunitiesAttribute(communities=[each.value for each in attributes.communities]))
                 names.append("communities")
-        prefix = m.IPAddressPrefix(prefix=str(path.prefix.network_address), prefix_len=path.prefix.prefixlen)
         if self.version == 3:  # noqa: PLR2004 - the API's version
-            nlri, pattrs = _boxed(prefix), [_boxed(value) for value in values]
+            pattrs = [_boxed(value) for value in values]
         else:
-            nlri = m.NLRI(prefix=prefix)
             pattrs = [m.Attribute(**{name: value}) for name, value in zip(names, values, strict=True)]
-        return m.Path(nlri=nlri, pattrs=pattrs, family=self.family(family), is_withdraw=is_withdraw)
+        return m.Path(pattrs=pattrs, family=self.family(family), is_withdraw=is_withdraw)
 
     def own_path(self, destination: Any) -> Path | None:
         """Read our path to a destination of the table; None if there is none of ours."""

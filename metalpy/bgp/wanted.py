@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from metalpy.bgp.exports import exports
-from metalpy.bgp.paths import EVERYBODY, Numbers, lay_out
+from metalpy.bgp.paths import EVERYBODY, Numbers, Path, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.routes import Announcement, RouteAttributes, Session
     from metalpy.bgp.exports import Export
     from metalpy.bgp.neighbors import Neighbor
-    from metalpy.bgp.paths import Path, Tag
+    from metalpy.bgp.paths import Tag
     from metalpy.model import Community, IPAddress, IPNetwork
 
 Kept = TypeVar("Kept")
@@ -52,6 +52,8 @@ class Wanted:
         self._peer_numbers = Numbers()
         self._variant_numbers = Numbers()
         self._added: tuple[Community, ...] = ()
+        self._last: tuple[object, tuple[Path | None, Mapping[Tag, RouteAttributes]]] = (None, (None, {}))
+        """The variants that were laid out last, and what came of them."""
 
     def keep(self, sessions: Iterable[Session]) -> list[Refused]:
         """Take the sessions to keep, all of them; return those that one gobgpd cannot have beside the others."""
@@ -67,6 +69,7 @@ class Wanted:
                 refused.append(Refused(name, f"router ID {session.router_id} differs from the other sessions'"))
             else:
                 kept[peer.address] = session
+        self._last = (None, (None, {}))
         if kept.keys() != self.sessions.keys():  # what is for everybody is for others now
             self._not_laid_out.update(dict.fromkeys(self._announcements))
         self.sessions = kept
@@ -108,7 +111,12 @@ class Wanted:
             _put(self._variants, prefix, variants or None)
 
     def _lay_out(self, announcement: Announcement) -> tuple[Path | None, Mapping[Tag, RouteAttributes]]:
-        return lay_out(announcement, self.sessions.keys(), self.number, self._variant)
+        """Work out one path. Most announcements differ in their prefix alone: what was found for the last one holds."""
+        last, (path, variants) = self._last
+        if last != announcement.variants:
+            path, variants = lay_out(announcement, self.sessions.keys(), self.number, self._variant)
+            self._last = (announcement.variants, (path, variants))
+        return path and Path(announcement.prefix, path.attributes, path.tags), variants
 
     @property
     def is_laid_out(self) -> bool:
