@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SANDBOX := $(BIN)/python -m tests.lab.sandbox
-BENCHES := allocation arp arp_flat ndp storm bulk quiet
+BENCHES := allocation arp arp_flat ndp storm bgp_bulk bgp_one bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory busy
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15
@@ -85,10 +85,10 @@ test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTA
 	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) \
 		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py
 
-bench: lab ## Measure: one JSON object a line, ratios against peers and limits of the same run
+bench: lab routers ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@for name in $(BENCHES) $(LONG_BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done
 
-bench-quick: lab ## The benchmarks, shortened
+bench-quick: lab routers ## The benchmarks, shortened
 	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name --quick || exit 1; done
 
 fuzz: install ## Feed mutated configurations, frames and custom resources to parser, responders and the converter's proof; an hour
