@@ -19,6 +19,12 @@ log = structlog.get_logger()
 
 _LOG_DELAY_S = 0.2
 """How long the reason for a session's end may be behind the end: it comes from gobgpd's log."""
+SESSION = "session"
+"""The aspect of a session that does not come up, as far as it was looked into."""
+_WORD = "gobgpd's word"
+"""The same as gobgpd puts it: logged, and material for those who look into it."""
+_PORT = re.compile(r":\d+(?=->)")
+"""Another one on each try."""
 _WORDS = re.compile(r'\b(Key|Reason|reason|Error)=("(?:[^"\\]|\\.)*"|\S*)')
 
 
@@ -29,10 +35,24 @@ class SessionChange:
     peer: str
     is_up: bool
     reason: str = ""
+    is_wanted: bool = True
+    """False where it went down because it was to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """`what` is not as wanted and why, in one aspect: `SESSION` where a session does not come up."""
+
+    what: str
+    why: str
+    aspect: str = ""
 
 
 class Chronicle:
-    """Logs changes of sessions and keeps them for whoever listens; `name` gives a wanted peer's name, else None."""
+    """Logs changes of sessions and complaints, and keeps them for whoever listens.
+
+    `name` gives a wanted peer's name, else None.
+    """
 
     def __init__(self, name: Callable[[IPAddress], str | None]) -> None:
         self._name = name
@@ -40,15 +60,19 @@ class Chronicle:
         self._reasons: dict[IPAddress, str] = {}
         self._ending: dict[IPAddress, asyncio.TimerHandle] = {}
         self._told: dict[tuple[str, str], str] = {}
-        self._changes: asyncio.Queue[SessionChange] = asyncio.Queue()
+        self._news: asyncio.Queue[SessionChange | Complaint] = asyncio.Queue()
 
     def are_up(self, addresses: Iterable[IPAddress]) -> bool:
         """Tell whether all of these sessions are up."""
         return all(address in self._up for address in addresses)
 
-    async def next(self) -> SessionChange:
-        """Wait for the next change."""
-        return await self._changes.get()
+    def reason(self, address: IPAddress) -> str:
+        """Give what gobgpd's log last said against a session, since it was up; empty if nothing."""
+        return self._reasons.get(address, "")
+
+    async def next(self) -> SessionChange | Complaint:
+        """Wait for the next change or complaint."""
+        return await self._news.get()
 
     def change(self, address: IPAddress, *, is_up: bool) -> None:
         """Take a session's state, be it news or not."""
@@ -63,9 +87,10 @@ class Chronicle:
     def _begin(self, address: IPAddress) -> None:
         self._up[address] = peer = self._name(address) or str(address)
         self._reasons.pop(address, None)
-        self.recover(f"peer {peer}", "session")
+        self.recover(f"peer {peer}", _WORD)
+        self.recover(f"peer {peer}", SESSION)
         log.info("BGP session established", event_name="sessionUp", peer=peer)
-        self._changes.put_nowait(SessionChange(peer, is_up=True))
+        self._news.put_nowait(SessionChange(peer, is_up=True))
 
     def _end(self, address: IPAddress, reason: str = "") -> None:
         if timer := self._ending.pop(address, None):
@@ -73,13 +98,14 @@ class Chronicle:
         peer = self._up.pop(address, None)
         if peer is None:
             return
-        if self._name(address) is None:
+        is_wanted = self._name(address) is not None
+        if is_wanted:
+            reason = reason or self.reason(address)
+            log.warning("BGP session down", event_name="sessionDown", peer=peer, reason=reason)
+        else:
             log.info("BGP session closed", event_name="sessionDown", peer=peer)
             reason = "not wanted any more"
-        else:
-            reason = reason or self._reasons.get(address, "")
-            log.warning("BGP session down", event_name="sessionDown", peer=peer, reason=reason)
-        self._changes.put_nowait(SessionChange(peer, is_up=False, reason=reason))
+        self._news.put_nowait(SessionChange(peer, is_up=False, reason=reason, is_wanted=is_wanted))
 
     def lose_all(self) -> None:
         """Take it that no session is up: gobgpd is away."""
@@ -98,13 +124,19 @@ class Chronicle:
         if reason:
             self._reasons[address] = reason
             if address not in self._up and (peer := self._name(address)):
-                self.complain(f"peer {peer}", reason, "session")
+                self._note(f"peer {peer}", _PORT.sub("", reason), _WORD)
 
     def complain(self, what: str, why: str, aspect: str = "") -> None:
-        """Log what is not as wanted in one aspect, once as long as that stays the same."""
-        if self._told.get((what, aspect)) != why:
-            self._told[what, aspect] = why
-            log.error("not as wanted", op="bgp", what=what, error=why)
+        """Tell what is not as wanted in one aspect, once as long as that stays the same."""
+        if self._note(what, why, aspect):
+            self._news.put_nowait(Complaint(what, why, aspect))
+
+    def _note(self, what: str, why: str, aspect: str) -> bool:
+        if self._told.get((what, aspect)) == why:
+            return False
+        self._told[what, aspect] = why
+        log.error("not as wanted", op="bgp", what=what, error=why)
+        return True
 
     def recover(self, what: str, aspect: str = "") -> None:
         """Take it that this aspect is as wanted now."""

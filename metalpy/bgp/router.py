@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from metalpy.bgp.addresses import LocalAddresses, local_addresses
-from metalpy.bgp.chronicle import Chronicle, SessionChange
+from metalpy.bgp.chronicle import Chronicle, Complaint, SessionChange
 from metalpy.bgp.neighbors import label
 from metalpy.bgp.reconciler import Reconciler
 from metalpy.bgp.wanted import Wanted
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from metalpy.bgp.daemon import Daemon
     from metalpy.model import IPAddress
 
-__all__ = ["GRACEFUL_SHUTDOWN", "Router", "SessionChange", "SessionCounts"]
+__all__ = ["GRACEFUL_SHUTDOWN", "Complaint", "Router", "SessionChange", "SessionCounts"]
 
 GRACEFUL_SHUTDOWN = Community(0xFFFF0000, "graceful-shutdown")
 """RFC 8326: the route is about to go, use another if there is one."""
@@ -161,8 +161,11 @@ class Router:
             return False
         return True
 
-    async def states(self) -> AsyncIterator[SessionChange]:
-        """Yield, for ever, when a session comes up or goes down. For one listener; they are logged in any case."""
+    async def states(self) -> AsyncIterator[SessionChange | Complaint]:
+        """Yield, for ever, when a session comes up or goes down, and what cannot be had as it is wanted.
+
+        For one listener; they are logged in any case.
+        """
         while True:
             yield await self._chronicle.next()
 

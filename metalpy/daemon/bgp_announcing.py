@@ -12,6 +12,7 @@ from metalpy.announcement.announceable import Withheld
 from metalpy.announcement.bgp import RoutePlan, refused_advertisements
 from metalpy.announcement.route_table import RouteTable
 from metalpy.announcement.sessions import Capabilities, Peering, sessions
+from metalpy.bgp.chronicle import SESSION, Complaint, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import Config, Node
 from metalpy.model import Protocol as PoolProtocol
@@ -161,13 +162,15 @@ class BGPAnnouncing:
         """Run the router once there is a session to keep and all routes are known."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tell_remarks(tell))
+            told = ""
             while True:
                 router = await self._due.get()
                 try:
                     await self._run(router, tell)
                 except RouterError as error:
-                    _log.error("the router cannot be run", op="bgp", error=str(error))
-                    await tell.config("BGPNotAvailable", f"node {self._node.name}: {error}")
+                    if told != (told := str(error)):
+                        _log.error("the router cannot be run", op="bgp", error=told)
+                        await tell.config("BGPNotAvailable", f"node {self._node.name}: {told}")
                 await asyncio.sleep(RETRY_S)
                 self._begin()
                 await self.announce({})
@@ -176,10 +179,9 @@ class BGPAnnouncing:
         async with router:
             router.ready()
             try:
-                async for change in router.states():
-                    if not change.is_up and change.reason:
-                        text = f"node {self._node.name}: peer {change.peer}: {change.reason}"
-                        await tell.config("BGPSessionDown", text)
+                async for news in router.states():
+                    if reason := _event_reason(news):
+                        await tell.config(reason, f"node {self._node.name}: {_text(news)}")
             except asyncio.CancelledError:
                 if self._ends_for_good():
                     await router.withdraw_and_stop(
@@ -190,3 +192,16 @@ class BGPAnnouncing:
     async def _tell_remarks(self, tell: Tell) -> None:
         while True:
             await tell.config("BGPNotAsConfigured", f"node {self._node.name}: {await self._untold.get()}")
+
+
+def _event_reason(news: SessionChange | Complaint) -> str:
+    """Choose the Event's reason; empty where operators need not be told."""
+    if isinstance(news, Complaint):
+        return "BGPSessionNotEstablished" if news.aspect == SESSION else "BGPNotAsConfigured"
+    return "" if news.is_up or not news.is_wanted else "BGPSessionDown"
+
+
+def _text(news: SessionChange | Complaint) -> str:
+    if isinstance(news, Complaint):
+        return f"{news.what}: {news.why}"
+    return f"peer {news.peer}: {news.reason or 'the session went down, and gobgpd does not say why'}"

@@ -45,8 +45,9 @@ class _Program:
         self._crowd: list[Announcement] = []
 
     async def listen(self) -> None:
-        async for change in self._router.states():
-            self._states.append(change)
+        async for news in self._router.states():
+            if isinstance(news, SessionChange):
+                self._states.append(news)
 
     async def obey(self, command: str, words: Sequence[Any]) -> Any:
         match command:

@@ -28,6 +28,12 @@ def chronicle() -> Chronicle:
     return Chronicle(lambda address: f"{address}:179")
 
 
+async def next_change(told: Chronicle) -> SessionChange:
+    news = await told.next()
+    assert isinstance(news, SessionChange)
+    return news
+
+
 async def test_reason_is_found_in_the_log_before_or_after_the_end() -> None:
     told = chronicle()
     told.change(ONE, is_up=True)
@@ -42,7 +48,7 @@ async def test_reason_is_found_in_the_log_before_or_after_the_end() -> None:
     told.change(ONE, is_up=False)
     told.hear(DOWN_V3)
     await told.next()
-    assert (await told.next()).reason == REASON
+    assert (await next_change(told)).reason == REASON
 
 
 async def test_session_that_is_back_at_once_was_down_all_the_same() -> None:
@@ -50,7 +56,7 @@ async def test_session_that_is_back_at_once_was_down_all_the_same() -> None:
     for is_up in (True, False, True):
         told.change(ONE, is_up=is_up)
 
-    assert [(await told.next()).is_up for _ in range(3)] == [True, False, True]
+    assert [(await next_change(told)).is_up for _ in range(3)] == [True, False, True]
     assert told.are_up([ONE])
 
 
@@ -62,7 +68,7 @@ async def test_reason_of_an_earlier_end_is_not_told_again() -> None:
     told.change(ONE, is_up=True)
     told.change(ONE, is_up=False)
 
-    assert [(await told.next()).reason for _ in range(4)] == ["", REASON, "", ""]
+    assert [(await next_change(told)).reason for _ in range(4)] == ["", REASON, "", ""]
 
 
 def test_failure_to_connect_is_told_once_as_long_as_it_is_the_same() -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import Gobgp
 from metalpy.bgp.daemon import RemoteGobgpd
-from metalpy.bgp.router import Router
+from metalpy.bgp.router import Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile
 from tests.unit.bgp.fake_gobgpd import ESTABLISHED, IDLE, FakeGobgpd
@@ -225,7 +225,7 @@ async def test_sessions_that_come_and_go_are_reported_once(fake: FakeGobgpd, rou
     fill(router)
     router.ready()
     await router.settled()
-    states = router.states()
+    states = (each async for each in router.states() if isinstance(each, SessionChange))
     for state in (IDLE, ESTABLISHED, ESTABLISHED, IDLE):
         fake.set_session("192.0.2.1", state)
     up, down = await anext(states), await anext(states)
