@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 _LOG_DELAY_S = 0.2
 """How long the reason for a session's end may be behind the end: it comes from gobgpd's log."""
+GOBGPD = "gobgpd"
+"""What is complained of where it is not a session or a route."""
 SESSION = "session"
 """The aspect of a session that does not come up, as far as it was looked into."""
 _WORD = "gobgpd's word"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from metalpy.bgp.chronicle import GOBGPD
 from metalpy.bgp.client import Gobgp, GoneError, RefusalError
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.translation import Translation
@@ -99,7 +100,7 @@ class Reconciler:
             except* RouterError as group:
                 error = _first(group)
                 if not isinstance(error, GoneError) or loop.time() - seen_s > _PATIENCE_S:
-                    self._chronicle.complain("gobgpd", str(error))
+                    self._chronicle.complain(GOBGPD, str(error))
                 self._chronicle.lose_all()
             await asyncio.sleep(pause_s)
             pause_s = min(RETRY_S, pause_s * 1.5)
@@ -145,7 +146,7 @@ class Reconciler:
         self._refused.clear()
         self._translation.forget()
         self._wanted.compare_all(self._actual.paths)
-        self._chronicle.recover("gobgpd")
+        self._chronicle.recover(GOBGPD)
         found = {"sessions": len(self._actual.marks), "routes": len(self._actual.paths)}
         log.info("connected to gobgpd", event_name="gobgpdConnected", version=client.version, **found)
         return router_id if asn else ""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from metalpy.bgp.addresses import LocalAddresses, local_addresses
 from metalpy.bgp.chronicle import Chronicle, Complaint, SessionChange
+from metalpy.bgp.diagnosis import PATIENCE_S, Diagnosis
 from metalpy.bgp.neighbors import label
 from metalpy.bgp.reconciler import Reconciler
 from metalpy.bgp.wanted import Wanted
@@ -64,7 +65,8 @@ class Router:
     Entering takes over or starts the gobgpd where that is ours to do, and raises `RouterError` if it cannot be run at
     all. Leaving lets go of it: sessions and routes stay, as they do when this process dies, for the next speaker;
     `withdraw_and_stop` is for good. With `restart_s` all sessions restart gracefully (RFC 4724), so that routers keep
-    the routes for so many seconds when gobgpd dies.
+    the routes for so many seconds when gobgpd dies. A peer with which there is no session for `patience_s` seconds is
+    asked why.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Router:
         *,
         restart_s: int = 0,
         recheck_s: float = RECHECK_S,
+        patience_s: float = PATIENCE_S,
         addresses: Callable[[], Awaitable[LocalAddresses]] = local_addresses,
     ) -> None:
         self._daemon = daemon
@@ -87,6 +90,9 @@ class Router:
             recheck_s=recheck_s,
             is_heard=daemon.is_heard,
         )
+        self._diagnosis = Diagnosis(
+            self._wanted, self._chronicle, lambda: self._reconciler.client is not None, patience_s=patience_s
+        )
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
         self._updates: dict[IPAddress, tuple[int, int]] = {}
@@ -95,7 +101,8 @@ class Router:
     async def __aenter__(self) -> Self:
         await self._daemon.start(self._chronicle.hear)
         await self._group.__aenter__()
-        self._tasks = [self._group.create_task(each) for each in (self._daemon.keep(), self._reconciler.run())]
+        work = (self._daemon.keep(), self._reconciler.run(), self._diagnosis.run())
+        self._tasks = [self._group.create_task(each) for each in work]
         return self
 
     async def __aexit__(

@@ -12,7 +12,7 @@ from metalpy.announcement.announceable import Withheld
 from metalpy.announcement.bgp import RoutePlan, refused_advertisements
 from metalpy.announcement.route_table import RouteTable
 from metalpy.announcement.sessions import Capabilities, Peering, sessions
-from metalpy.bgp.chronicle import SESSION, Complaint, SessionChange
+from metalpy.bgp.chronicle import GOBGPD, SESSION, Complaint, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import Config, Node
 from metalpy.model import Protocol as PoolProtocol
@@ -197,6 +197,8 @@ class BGPAnnouncing:
 def _event_reason(news: SessionChange | Complaint) -> str:
     """Choose the Event's reason; empty where operators need not be told."""
     if isinstance(news, Complaint):
+        if news.what == GOBGPD:
+            return "BGPNotAvailable"
         return "BGPSessionNotEstablished" if news.aspect == SESSION else "BGPNotAsConfigured"
     return "" if news.is_up or not news.is_wanted else "BGPSessionDown"
 

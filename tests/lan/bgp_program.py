@@ -6,7 +6,8 @@ are written as objects of `Peer`'s fields, and known by their address from then 
     ["keep", ROUTER-ID, PEER...]        ["announce", [PREFIX, [ATTRIBUTES, ADDRESS...]...]...]      ["ready"]
     ["state", [ROUTER-ID, PEER...], [[PREFIX...]...]]: keep and announce in one
     ["crowd", NUMBER, HOW-MANY, ADDRESS...]: so many prefixes of 10.0.0.0/8 from that one on
-    ["settled"]   ["counts"]   ["states"] (those since the last time)   ["pid"]   ["stop", DRAIN-SECONDS, true|false]
+    ["settled"]   ["counts"]   ["states"] (those since the last time)   ["complaints"] (all)   ["pid"]
+    ["stop", DRAIN-SECONDS, true|false]
 
 Logs go to the standard error output as JSON lines.
 """
@@ -28,7 +29,7 @@ import structlog
 from metalpy.announcement.routes import Announcement, RouteAttributes, Session
 from metalpy.bgp.daemon import RemoteGobgpd
 from metalpy.bgp.embedded import EmbeddedGobgpd
-from metalpy.bgp.router import Router, SessionChange
+from metalpy.bgp.router import Complaint, Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile, Community, LargeCommunity, Peer
 
@@ -42,12 +43,15 @@ class _Program:
         self._daemon = daemon
         self._peers: dict[str, Peer] = {}
         self._states: list[SessionChange] = []
+        self._complaints: list[Complaint] = []
         self._crowd: list[Announcement] = []
 
     async def listen(self) -> None:
         async for news in self._router.states():
             if isinstance(news, SessionChange):
                 self._states.append(news)
+            else:
+                self._complaints.append(news)
 
     async def obey(self, command: str, words: Sequence[Any]) -> Any:
         match command:
@@ -72,6 +76,8 @@ class _Program:
             case "states":
                 states, self._states = self._states, []
                 return [dataclasses.astuple(each) for each in states]
+            case "complaints":
+                return [dataclasses.astuple(each) for each in self._complaints]
             case "pid":
                 return self._daemon.pid if isinstance(self._daemon, EmbeddedGobgpd) else None
             case "stop":
@@ -129,6 +135,7 @@ async def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--lease", type=Path)
     parser.add_argument("--orphan", type=float, default=60)
     parser.add_argument("--restart", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=30)
     options = parser.parse_args(arguments)
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
@@ -140,7 +147,7 @@ async def main(arguments: Sequence[str]) -> None:
             daemon = RemoteGobgpd(options.target, lease=options.lease)
         else:
             daemon = EmbeddedGobgpd(options.gobgpd, options.directory, orphan_s=options.orphan)
-        async with Router(daemon, restart_s=options.restart, recheck_s=1) as router:
+        async with Router(daemon, restart_s=options.restart, recheck_s=1, patience_s=options.patience) as router:
             program = _Program(router, daemon)
             listener = asyncio.create_task(program.listen())
             print(json.dumps("ready"), flush=True)
