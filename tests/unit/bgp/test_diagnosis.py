@@ -54,9 +54,19 @@ class Watched:
         self.wanted.keep([ONE])
         self.is_connected = True
         self.chronicle = Chronicle(lambda address: f"{address}:179")
-        self._task = asyncio.create_task(
-            Diagnosis(self.wanted, self.chronicle, lambda: self.is_connected, patience_s=0.02).run()
-        )
+        self.looked = 0
+        self._task = asyncio.create_task(Diagnosis(self.wanted, self.chronicle, self._look, patience_s=0.02).run())
+
+    def _look(self) -> bool:
+        self.looked += 1
+        return self.is_connected
+
+    async def looks(self, many: int) -> None:
+        """Wait until it was looked so often, from now on, whether anybody is to be asked; ten are its patience."""
+        many += self.looked
+        async with asyncio.timeout(10):
+            while self.looked <= many:  # noqa: ASYNC110 - on another task's work, seen from outside
+                await asyncio.sleep(0.001)
 
     async def next(self) -> Complaint:
         async with asyncio.timeout(10):
@@ -155,12 +165,12 @@ async def test_peer_with_a_session_and_any_peer_while_gobgpd_is_away_is_left_alo
 ) -> None:
     await calls(peers, 1)
     watched.is_connected = False
-    await asyncio.sleep(0.005)
-    many = len(peers.passwords)
-    await asyncio.sleep(0.1)
-    assert len(peers.passwords) <= many
+    await watched.looks(1)  # one may have been under way
+    peers.passwords.clear()
+    await watched.looks(20)
+    assert peers.passwords == []
 
     watched.chronicle.change(ONE.peer.address, is_up=True)
     watched.is_connected = True
-    await asyncio.sleep(0.1)
-    assert len(peers.passwords) <= many
+    await watched.looks(20)
+    assert peers.passwords == []
