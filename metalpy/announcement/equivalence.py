@@ -86,8 +86,10 @@ def _pool_differences(pool: Pool, other: Pool) -> Iterator[Difference]:
         if ours != theirs:
             lost, added = ", ".join(ours.without(theirs)), ", ".join(theirs.without(ours))
             parts = [f"loses {lost}" if lost else "", f"gains {added}" if added else ""]
-            if ours.gapped != theirs.gapped:
-                parts.append(f"{'no longer ' if ours.gapped else ''}leaves out addresses that end in .0 and .255")
+            if pool.avoid_buggy_ips != other.avoid_buggy_ips:
+                parts.append(
+                    f"{'no longer ' if pool.avoid_buggy_ips else ''}leaves out addresses that end in .0 and .255"
+                )
             yield Difference("D-ADDR", name, "; ".join(part for part in parts if part))
         elif pool.prefixes != other.prefixes:
             yield Difference("W-2", name, "has its addresses in another order, and hands out others first")

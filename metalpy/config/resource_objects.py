@@ -50,7 +50,12 @@ class Resource:
     @property
     def path(self) -> str:
         """What the paths of its fields start with."""
-        return f"{self.kind} {self.key}: spec"
+        return f"{self.full_name}: spec"
+
+    @property
+    def full_name(self) -> str:
+        """Kind, namespace if there is one, and name."""
+        return f"{self.kind} {self.key if self.key.namespace else self.key.name}"
 
     @property
     def spec(self) -> Node:
@@ -113,7 +118,7 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
                 _tell_of_other_namespace(resource, findings, chosen, asked=bool(namespace))
                 continue
             if (kind, key) in seen:
-                findings.error(node, f"{kind} {key}", "is there twice: remove one")
+                findings.error(node, resource.full_name, "is there twice: remove one")
             seen.add((kind, key))
             found.resources.append(resource)
     return found
@@ -135,7 +140,7 @@ def _flattened(root: Node | None) -> Iterator[Mapping]:
 
 
 def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -> bool:
-    where = f"{resource.kind} {resource.key}"
+    where = resource.full_name
     versions = VERSIONS.get(resource.kind)
     if versions is None:
         text = f"is no kind that can be read: {', '.join(VERSIONS)} are"
@@ -157,7 +162,7 @@ def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -
 
 
 def _tell_of_other_namespace(resource: Resource, findings: Findings, chosen: str, *, asked: bool) -> None:
-    where = f"{resource.kind} {resource.key}"
+    where = resource.full_name
     if asked:
         findings.warn(resource.node, where, f"is not read: it is not in namespace {chosen}")
         return

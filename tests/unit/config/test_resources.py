@@ -247,7 +247,8 @@ def test_a_password_may_be_in_a_secret() -> None:
 
 def test_secrets_are_read_in_both_forms() -> None:
     text = """
-{kind: Secret, apiVersion: v1, type: kubernetes.io/basic-auth, metadata: {name: a, namespace: n}, data: {password: eA==}}
+{kind: Secret, apiVersion: v1, type: kubernetes.io/basic-auth, metadata: {name: a, namespace: n},
+ data: {password: eA==}}
 ---
 {kind: Secret, apiVersion: v1, type: Opaque, metadata: {name: b, namespace: n}, stringData: {password: 0755}}
 """
@@ -360,7 +361,7 @@ def test_an_error_in_a_text_has_its_place() -> None:
         parse_resources(f"---\n{text}---\n")
     (problem,) = error.value.problems
     assert (problem.line, problem.column) == (6, 15)
-    assert problem.path == "IPAddressPool /x: spec.addresses[0]"
+    assert problem.path == "IPAddressPool x: spec.addresses[0]"
 
 
 def test_text_json_lists_and_objects_read_alike() -> None:
