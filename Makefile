@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SANDBOX := $(BIN)/python -m tests.lab.sandbox
-BENCHES := allocation arp arp_flat ndp storm bgp_bulk bgp_one bulk quiet
+BENCHES := allocation convert arp arp_flat ndp storm bgp_bulk bgp_one bulk quiet
 # Compare with peers that take minutes: not part of make test.
 LONG_BENCHES := memory busy
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15

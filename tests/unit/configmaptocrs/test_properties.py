@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import random
+import re
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from configmaptocrs.document import to_text
 from configmaptocrs.source import source_of
 from configmaptocrs.targets import Mode, Target
 from configmaptocrs.verify import Cluster, verify
+from metalpy.cluster.manifest_text import documents_of
 from tests.unit.configmaptocrs.generate import Legacy, legacy
 from tests.unit.configmaptocrs.mutations import WITH_MEANING, WITHOUT_MEANING, Subject
 
@@ -82,3 +84,18 @@ def test_every_change_finds_something_to_change() -> None:
             if mutate(Subject(copy.deepcopy(objects), chance, case.mode)):
                 del waiting[name]
     assert waiting == {}
+
+
+@often
+@given(seeds)
+def test_a_parser_of_kubernetes_reads_what_was_written(seed: int) -> None:
+    objects = _converted(legacy(random.Random(seed)))[0].objects
+    assert [one for one in documents_of(to_text(objects)) if one is not None] == objects
+
+
+@often
+@given(st.text(st.characters(exclude_categories=["Cs"])) | st.from_regex(r"[-+.:_0-9a-fxXeE]{1,9}", fullmatch=True))
+def test_any_text_is_read_as_itself(text: str) -> None:
+    if not re.search("[\0-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]", text):
+        objects = [{"metadata": {"name": text, "lines": [text, {"a": text}]}}]
+        assert [one for one in documents_of(to_text(objects)) if one is not None] == objects
