@@ -26,6 +26,9 @@ def write_file(path: Path, text: str, *, secret: bool = False) -> None:
             file.write(text)
             file.flush()
             os.fchmod(file.fileno(), _SECRET_MODE if secret else _MODE)
+            if os.geteuid() == 0:  # in a container, for a directory of somebody who is to read the result
+                owner = path.parent.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except OSError as error:

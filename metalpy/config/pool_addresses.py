@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metalpy.config.findings import shown
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from metalpy.model import AddressRange, IPNetwork
 
 _LAST_OCTET = 255
+_REMEMBERED = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,6 @@ class AddressReader:
         self._decoder = decoder
         self._findings = decoder.findings
         self._entries: list[Entry] = []
-        self._parsed: dict[str, tuple[AddressRange, Span | None, list[str]]] = {}
 
     def read(self, fields: Fields, pool: str) -> list[Entry]:
         """Read the `addresses` of one pool."""
@@ -94,7 +95,7 @@ class AddressReader:
 
     def _entry(self, node: Node, path: str, pool: str, text: str) -> Entry | None:
         try:
-            addresses, span, notes = self._parse(text)
+            addresses, span, notes = _parsed(text)
         except ValueError as error:
             self._findings.error(node, path, str(error), value=shown(text))
             return None
@@ -102,14 +103,13 @@ class AddressReader:
             self._findings.warn(node, path, note, value=shown(text))
         return Entry(node, path, pool, addresses, span)
 
-    def _parse(self, text: str) -> tuple[AddressRange, Span | None, list[str]]:
-        """Read an entry once, however many aliases repeat it."""
-        known = self._parsed.get(text)
-        if known is None:
-            notes: list[str] = []
-            addresses = parse_addresses(text, notes)
-            known = self._parsed[text] = addresses, span_of(addresses), notes
-        return known
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(text: str) -> tuple[AddressRange, Span | None, tuple[str, ...]]:
+    """Read an entry once, however many aliases repeat it, and however often the text is read."""
+    notes: list[str] = []
+    addresses = parse_addresses(text, notes)
+    return addresses, span_of(addresses), tuple(notes)
 
 
 def _is_all_buggy(prefix: IPNetwork) -> bool:

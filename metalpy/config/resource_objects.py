@@ -100,10 +100,8 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     chosen = namespace
     for document in documents:
         for node in _flattened(document.root):
-            kind = text_of(value_of(node, "kind"))
-            group, _, version = text_of(value_of(node, "apiVersion")).rpartition("/")
-            metadata = value_of(node, "metadata")
-            key = ObjectKey(text_of(value_of(metadata, "namespace")), text_of(value_of(metadata, "name")))
+            kind, api_version, key = _identity(node)
+            group, _, version = api_version.rpartition("/")
             if kind == "Secret" and not group:
                 found.secrets[ObjectKey(key.namespace or chosen, key.name)] = _secret(node)
                 continue
@@ -124,13 +122,21 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     return found
 
 
+def _identity(node: Mapping) -> tuple[str, str, ObjectKey]:
+    """Give kind, API version, and namespace and name."""
+    metadata = value_of(node, "metadata")
+    key = ObjectKey(text_of(value_of(metadata, "namespace")), text_of(value_of(metadata, "name")))
+    return text_of(value_of(node, "kind")), text_of(value_of(node, "apiVersion")), key
+
+
 def _flattened(root: Node | None) -> Iterator[Mapping]:
     """Give the objects of a document, those in lists of objects too."""
     target = dealiased(root)
     if not isinstance(target, Mapping):
         return
-    items = value_of(target, "items")
-    if text_of(value_of(target, "kind")).endswith("List") and isinstance(items, List):
+    is_list = text_of(value_of(target, "kind")).endswith("List")
+    items = value_of(target, "items") if is_list else None
+    if isinstance(items, List):
         for item in items.items:
             inner = dealiased(item)
             if isinstance(inner, Mapping):
