@@ -38,11 +38,14 @@ def read_text(path: str) -> str:
 
 
 def nodes_in(path: str) -> list[Node]:
-    """Read the nodes in a file. Raises `ConversionError`."""
+    """Read the nodes in a file. Raises `ConversionError`, also for none: nothing would be compared then."""
     try:
-        return [node_from(one) for one in _objects(path, "Node")]
+        nodes = [node_from(one) for one in _objects(path, "Node")]
     except ManifestError as error:
         raise ConversionError(f"{path}: {error}") from None
+    if not nodes:
+        raise ConversionError(f"{path}: holds no Node: write it by kubectl get nodes -o yaml, or leave -nodes out")
+    return nodes
 
 
 def services_in(path: str) -> list[KnownService]:

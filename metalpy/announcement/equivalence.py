@@ -16,7 +16,7 @@ from metalpy.model import Family
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from metalpy.announcement.meaning import Reading, Route
+    from metalpy.announcement.meaning import Alternatives, Reading, Route
     from metalpy.announcement.places import Place
     from metalpy.model import Config, Node, Peer, Pool
 
@@ -54,8 +54,10 @@ def differences(
     for pool, other in pairs:
         found.update(dict.fromkeys(_pool_differences(pool, other)))
     unsure: dict[str, None] = {}
+    ignored = _ignored_fields(left.reading, right.reading)
+    sessions = _sessions(left.config, ignored), _sessions(right.config, ignored)
     for place in places_of(left.config, right.config, nodes):
-        here = list(_differences_at(place, left, right, pairs))
+        here = list(_differences_at(place, left, right, pairs, sessions))
         if place.certain:
             found.update(dict.fromkeys(here))
         else:
@@ -99,17 +101,23 @@ def _pool_differences(pool: Pool, other: Pool) -> Iterator[Difference]:
         yield Difference("D-ALLOC", name, "is for other Services: its service allocation differs")
 
 
-def _differences_at(place: Place, left: Side, right: Side, pools: Sequence[tuple[Pool, Pool]]) -> Iterator[Difference]:
+def _differences_at(
+    place: Place,
+    left: Side,
+    right: Side,
+    pools: Sequence[tuple[Pool, Pool]],
+    sessions: tuple[Sequence[_Session], Sequence[_Session]],
+) -> Iterator[Difference]:
     on = f" on {place.name}" if place.name else ""
     for pool, other in pools:
-        if pool.layer2 == other.layer2 and not any(entry.node_selectors for entry in pool.layer2):
+        if pool.layer2 == other.layer2:
             continue
         ours, theirs = answers_of(pool.layer2, place.applies), answers_of(other.layer2, place.applies)
         if ours != theirs:
             text = "is not answered for any more" if not theirs else "is answered for, and was not"
             text = "is answered for on other interfaces or for other Services" if ours and theirs else text
             yield Difference("D-L2", f"pool {pool.name}", f"{text}, by ARP and NDP{on}")
-    peers, told = _paired_sessions(place, left, right, on)
+    peers, told = _paired_sessions(place, *sessions, on)
     yield from told
     yield from _route_differences(place, left, right, pools, peers)
 
@@ -117,34 +125,55 @@ def _differences_at(place: Place, left: Side, right: Side, pools: Sequence[tuple
 # --- sessions ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A session to a peer, on nodes that the alternatives fit; all that counts about it is in its identity."""
+
+    peer: Peer
+    wanted: Alternatives
+    fields: Mapping[str, Any]
+    identity: tuple[Any, ...]
+
+
+def _sessions(config: Config, ignored: frozenset[str]) -> list[_Session]:
+    profiles = {profile.name: profile for profile in config.bfd_profiles}
+    sessions = []
+    for peer in config.peers:
+        fields = {key: value for key, value in session_fields(peer, profiles).items() if key not in ignored}
+        sessions.append(_Session(peer, alternatives(peer.node_selectors), fields, tuple(fields.values())))
+    return sessions
+
+
 def _paired_sessions(
-    place: Place, left: Side, right: Side, on: str
+    place: Place, left: Sequence[_Session], right: Sequence[_Session], on: str
 ) -> tuple[list[tuple[Peer, Peer]], list[Difference]]:
-    ignored = _ignored_fields(left.reading, right.reading)
-    waiting: dict[Any, list[tuple[Peer, dict[str, Any]]]] = {}
-    for peer, fields in _sessions(place, right.config, ignored):
-        waiting.setdefault(_identity(fields), []).append((peer, fields))
+    waiting: dict[Any, list[_Session]] = {}
+    for session in right:
+        if place.applies(session.wanted):
+            waiting.setdefault(session.identity, []).append(session)
     pairs, alone = [], []
-    for peer, fields in _sessions(place, left.config, ignored):
-        same = waiting.get(_identity(fields))
+    for session in left:
+        if not place.applies(session.wanted):
+            continue
+        same = waiting.get(session.identity)
         if same:
-            pairs.append((peer, same.pop(0)[0]))
+            pairs.append((session.peer, same.pop(0).peer))
         else:
-            alone.append((peer, fields))
-    rest = [entry for entries in waiting.values() for entry in entries]
+            alone.append(session)
+    rest = [session for sessions in waiting.values() for session in sessions]
     told = []
-    for peer, fields in alone:
-        similar = next((entry for entry in rest if entry[1]["address"] == fields["address"]), None)
-        name = f"peer {peer.address}"
+    for session in alone:
+        similar = next((other for other in rest if other.peer.address == session.peer.address), None)
+        name = f"peer {session.peer.address}"
         if similar is None:
             told.append(Difference("D-SESS", name, f"has no session any more{on}"))
             continue
         rest.remove(similar)
-        pairs.append((peer, similar[0]))
-        changed = [key for key, value in fields.items() if similar[1][key] != value]
+        pairs.append((session.peer, similar.peer))
+        changed = [key for key, value in session.fields.items() if similar.fields[key] != value]
         code = "D-BFD" if changed == ["BFD"] else "D-SESS"
         told.append(Difference(code, name, f"has another {', '.join(changed)}{on}"))
-    told += [Difference("D-SESS", f"peer {peer.address}", f"has a session in addition{on}") for peer, _ in rest]
+    told += [Difference("D-SESS", f"peer {other.peer.address}", f"has a session in addition{on}") for other in rest]
     return pairs, told
 
 
@@ -156,18 +185,6 @@ def _ignored_fields(left: Reading, right: Reading) -> frozenset[str]:
     if not left.frr and not right.frr:
         ignored.add("eBGP multihop")
     return frozenset(ignored)
-
-
-def _sessions(place: Place, config: Config, ignored: frozenset[str]) -> Iterator[tuple[Peer, dict[str, Any]]]:
-    profiles = {profile.name: profile for profile in config.bfd_profiles}
-    for peer in config.peers:
-        if place.applies(alternatives(peer.node_selectors)):
-            fields = session_fields(peer, profiles)
-            yield peer, {key: value for key, value in fields.items() if key not in ignored}
-
-
-def _identity(fields: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(fields.values())
 
 
 # --- routes --------------------------------------------------------------------------------------------

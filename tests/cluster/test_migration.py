@@ -28,7 +28,8 @@ peers:
 - {my-asn: 64700, peer-asn: 64701, peer-address: 192.0.2.1, peer-port: 1790, source-address: 192.0.2.9,
    router-id: 192.0.2.9, ebgp-multihop: true, password: 0755, hold-time: 45s,
    node-selectors: [{match-labels: {rack: 012, edge: on}}, {match-expressions: [{key: spot, operator: Exists}]}]}
-- {my-asn: 64700, peer-asn: 64700, peer-address: "2001:db8::1", bfd-profile: 10-fast, hold-time: 0}
+- {my-asn: 64700, peer-asn: 64700, peer-address: "2001:db8::1", router-id: 192.0.2.9, bfd-profile: 10-fast,
+   hold-time: 0}
 bfd-profiles:
 - {name: 10-fast, receive-interval: 90, transmit-interval: 95, detect-multiplier: 4, minimum-ttl: 250}
 bgp-communities: {ZETA: "64700:7", alpha: 64700:65000}
@@ -75,6 +76,8 @@ def test_every_service_of_a_cluster_keeps_its_address_when_metallb_takes_over(
 ) -> None:
     with Site(cluster, tmp_path) as site:
         site.configure(CONFIG)
+        for name, labels in (("n1", {"rack": "012", "edge": "on"}), ("n2", {"spot": "yes"}), ("n3", {})):
+            cluster.admin.create("/api/v1/nodes", {"metadata": {"name": name, "labels": labels}})
         before = _given_by_metalpy(site)
         directory = ["-dir", str(tmp_path), "-names", "keep", "-target", "0.15.2", "-target-mode", "frr", "-fix"]
         for file, objects in (

@@ -183,3 +183,10 @@ def test_an_advertisement_in_the_cluster_that_selects_nothing_applies_to_everyth
     done = convert(text, "-only-data", "-verify", "-crs", convert.write("crs.yaml", made + foreign))
     assert done.status == 3
     assert "D-L2 pool wan is answered for" in done.output
+
+
+def test_a_file_without_nodes_proves_nothing(convert: Converter) -> None:
+    nodes = convert.write("nodes.yaml", "{kind: List, apiVersion: v1, items: []}")
+    done = convert(f"address-pools: [{LAN}}}]", "-only-data", "-verify", "-nodes", nodes)
+    assert done.status == 1
+    assert "holds no Node" in done.messages
