@@ -331,7 +331,6 @@ class Service:
     resource_version: str = ""
     created: str = ""
     """`metadata.creationTimestamp`, RFC 3339 in UTC: sorts as text."""
-    labels: Labels = ()
     type: str = "LoadBalancer"
     load_balancer_class: str | None = None
     cluster_ips: tuple[str, ...] = ()

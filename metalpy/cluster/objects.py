@@ -92,7 +92,6 @@ def service_from(obj: object) -> Service:
         uid=metadata.text("uid"),
         resource_version=metadata.text("resourceVersion"),
         created=metadata.text("creationTimestamp"),
-        labels=_labels(metadata, "labels"),
         type=spec.choice("type", SERVICE_TYPES, "ClusterIP"),
         load_balancer_class=spec.text("loadBalancerClass") if spec.has("loadBalancerClass") else None,
         cluster_ips=_cluster_ips(spec),

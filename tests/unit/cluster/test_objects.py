@@ -40,7 +40,6 @@ def test_dumped_service_gives_every_field_that_a_load_balancer_reads() -> None:
         uid="0b5c9a4e-7a3c-4b53-9c39-52d5ad01d2b1",
         resource_version="18204",
         created="2022-03-01T09:12:44Z",
-        labels=(("app", "nginx"),),
         type="LoadBalancer",
         load_balancer_class="metallb.io/bare",
         cluster_ips=("10.96.14.7",),
