@@ -6,19 +6,20 @@ import hashlib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from metalpy.announcement.sessions import BFD_INTERVAL_MS, BFD_MULTIPLIER
 from metalpy.model import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from metalpy.announcement.routes import Session
     from metalpy.bgp.addresses import LocalAddresses
-    from metalpy.model import BFDProfile, IPAddress, Peer
+    from metalpy.model import BFDProfile, IPAddress
 
 CONNECT_S = 5
 """Between two calls, where the peer does not say: gobgpd's own default is two minutes."""
 RESTART_S = 120
 """How long a router keeps routes for a gobgpd that is to come back (RFC 4724)."""
-_BFD_INTERVAL_MS = 300
-_BFD_MULTIPLIER = 3
 _MARK = "metalpy "
 
 
@@ -26,9 +27,9 @@ _MARK = "metalpy "
 class Bfd:
     """BFD timers as gobgpd takes them: microseconds (RFC 5880 section 4.1)."""
 
-    receive_us: int = _BFD_INTERVAL_MS * 1000
-    transmit_us: int = _BFD_INTERVAL_MS * 1000
-    multiplier: int = _BFD_MULTIPLIER
+    receive_us: int = BFD_INTERVAL_MS * 1000
+    transmit_us: int = BFD_INTERVAL_MS * 1000
+    multiplier: int = BFD_MULTIPLIER
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,14 @@ def label(address: IPAddress, port: int) -> str:
     return f"{address}:{port}" if Family.of(address) is Family.IPV4 else f"[{address}]:{port}"
 
 
-def neighbor(session: Session, local: LocalAddresses, restart_s: int = 0) -> tuple[Neighbor | None, tuple[str, ...]]:
+def neighbor(
+    session: Session, local: LocalAddresses, restart_s: int = 0, announced: Container[Family] = ()
+) -> tuple[Neighbor | None, tuple[str, ...]]:
     """Translate a session; the texts say what is not as the operator asked.
 
     None if there can be no session: a source address that is not this node's, which gobgpd would not mention.
-    With `restart_s` every session restarts gracefully, not only those whose peer says so.
+    With `restart_s` every session restarts gracefully, not only those whose peer says so. A family that this node
+    has no next hop for is left out, and missed only if it is `announced`.
     """
     peer = session.peer
     if peer.source_address is not None and not local.has(peer.source_address):
@@ -81,21 +85,14 @@ def neighbor(session: Session, local: LocalAddresses, restart_s: int = 0) -> tup
     own = Family.of(peer.address)
     families: tuple[Family, ...] = (own,)
     next_hop = None
-    if peer.dual_stack:
-        other = next(family for family in Family if family is not own)
+    for other in session.families:
+        if other is own:
+            continue
         next_hop = local.beside(peer.source_address or peer.address, other)
         if next_hop:
-            families = (Family.IPV4, Family.IPV6)
-        else:
+            families = session.families
+        elif other in announced:
             problems.append(f"no {other} routes: this node has no {other} address that they could lead to")
-    hold_s = peer.hold_time_s
-    if not hold_s:
-        hold_s = 90
-        problems.append(
-            f"hold time 0 cannot be had with gobgpd: {hold_s} s is offered, the peer's decides if it is less"
-        )
-    if session.bfd:
-        problems += _bfd_problems(session.bfd, peer)
     result = Neighbor(
         peer.address,
         peer.port,
@@ -103,8 +100,8 @@ def neighbor(session: Session, local: LocalAddresses, restart_s: int = 0) -> tup
         peer.my_asn,
         peer.source_address,
         peer.password,
-        hold_s,
-        max(1, min(peer.keepalive_time_ns // 10**9, hold_s)) if peer.hold_time_s else hold_s // 3,
+        peer.hold_time_s,
+        max(1, min(peer.keepalive_time_ns // 10**9, peer.hold_time_s)),
         CONNECT_S if peer.connect_time_s is None else max(1, peer.connect_time_s),
         families,
         next_hop,
@@ -116,17 +113,7 @@ def neighbor(session: Session, local: LocalAddresses, restart_s: int = 0) -> tup
 
 def _bfd(profile: BFDProfile) -> Bfd:
     return Bfd(
-        (profile.receive_interval_ms or _BFD_INTERVAL_MS) * 1000,
-        (profile.transmit_interval_ms or _BFD_INTERVAL_MS) * 1000,
-        profile.detect_multiplier or _BFD_MULTIPLIER,
+        (profile.receive_interval_ms or BFD_INTERVAL_MS) * 1000,
+        (profile.transmit_interval_ms or BFD_INTERVAL_MS) * 1000,
+        profile.detect_multiplier or BFD_MULTIPLIER,
     )
-
-
-def _bfd_problems(profile: BFDProfile, peer: Peer) -> list[str]:
-    missing = {
-        "echo mode": profile.echo_mode,
-        "passive mode": profile.passive_mode,
-        f"minimum TTL {profile.minimum_ttl}": profile.minimum_ttl is not None,
-        "a source address of its own": peer.source_address is not None,
-    }
-    return [f"gobgpd's BFD has not {what} (profile {profile.name})" for what, is_asked in missing.items() if is_asked]

@@ -186,7 +186,7 @@ class Reconciler:
         What gobgpd's end cuts short is found by comparing.
         """
         actual, wanted = self._actual, self._wanted
-        neighbors = await self._translation.neighbors(wanted.sessions)
+        neighbors = await self._translation.neighbors(wanted.sessions, wanted.families)
         for address in [each for each in actual.marks if each not in wanted.sessions]:
             await client.remove_peer(address)
             del actual.marks[address]

@@ -10,12 +10,12 @@ from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.neighbors import label, neighbor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
     from metalpy.announcement.routes import Session
     from metalpy.bgp.chronicle import Chronicle
     from metalpy.bgp.neighbors import Neighbor
-    from metalpy.model import IPAddress
+    from metalpy.model import Family, IPAddress
 
 _CALM = 6
 """How many times rarer the addresses are looked at as long as nothing is missing."""
@@ -49,14 +49,18 @@ class Translation:
         """Look again before long: gobgpd refused something."""
         self.look_again_s = min(self.look_again_s, asyncio.get_running_loop().time() + self._recheck_s)
 
-    async def neighbors(self, sessions: Mapping[IPAddress, Session]) -> Sequence[Neighbor]:
+    async def neighbors(
+        self, sessions: Mapping[IPAddress, Session], announced: Container[Family]
+    ) -> Sequence[Neighbor]:
         """Translate these sessions but for those that cannot be, which are complained of. Raises `RouterError`."""
         now_s = asyncio.get_running_loop().time()
         if sessions is self._sessions and now_s < self.look_again_s:
             return self._neighbors
-        depend = any(each.peer.source_address or each.peer.dual_stack for each in sessions.values())
+        depend = any(each.peer.source_address or len(each.families) > 1 for each in sessions.values())
         local = await self._addresses() if depend else LocalAddresses()
-        self._neighbors = [each for session in sessions.values() if (each := self._translate(session, local))]
+        self._neighbors = [
+            each for session in sessions.values() if (each := self._translate(session, local, announced))
+        ]
         self._sessions = sessions
         if len(self._neighbors) < len(sessions):
             self.look_again_s = now_s + self._recheck_s
@@ -64,9 +68,9 @@ class Translation:
             self.look_again_s = now_s + self._recheck_s * _CALM if depend else math.inf
         return self._neighbors
 
-    def _translate(self, session: Session, local: LocalAddresses) -> Neighbor | None:
+    def _translate(self, session: Session, local: LocalAddresses, announced: Container[Family]) -> Neighbor | None:
         what = f"peer {label(session.peer.address, session.peer.port)}"
-        result, problems = neighbor(session, local, self._restart_s)
+        result, problems = neighbor(session, local, self._restart_s, announced)
         if problems:
             self._chronicle.complain(what, "; ".join(problems), "settings")
         else:

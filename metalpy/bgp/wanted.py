@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from metalpy.bgp.exports import exports
 from metalpy.bgp.paths import EVERYBODY, Numbers, Path, lay_out
+from metalpy.model import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +45,8 @@ class Wanted:
 
     def __init__(self) -> None:
         self.sessions: dict[IPAddress, Session] = {}
+        self.families: set[Family] = set()
+        """The families of all prefixes that were ever announced."""
         self._announcements: dict[IPNetwork, Announcement] = {}
         self._paths: dict[IPNetwork, Path] = {}
         self._variants: dict[IPNetwork, Mapping[Tag, RouteAttributes]] = {}
@@ -80,6 +83,7 @@ class Wanted:
         for each in changes:
             if each.variants:
                 self._announcements[each.prefix] = each
+                self.families.add(Family.of(each.prefix))
             else:
                 self._announcements.pop(each.prefix, None)
             self._not_laid_out[each.prefix] = None

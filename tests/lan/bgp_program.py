@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.announcement.routes import Announcement, RouteAttributes, Session
+from metalpy.announcement.sessions import carried
 from metalpy.bgp.daemon import RemoteGobgpd
 from metalpy.bgp.embedded import EmbeddedGobgpd
 from metalpy.bgp.router import Complaint, Router, SessionChange
 from metalpy.errors import RouterError
-from metalpy.model import BFDProfile, Community, LargeCommunity, Peer
+from metalpy.model import BFDProfile, Community, Family, LargeCommunity, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +117,8 @@ def _session(router_id: IPv4Address, fields: Mapping[str, Any]) -> Session:
         if name in values:
             values[name] = ip_address(values[name])
     timers = {"hold_time_s": 9, "keepalive_time_ns": 3 * 10**9, "connect_time_s": 1}
-    return Session(Peer(**{**timers, **values}), router_id, BFDProfile("p", bfd, bfd, 3) if bfd else None)
+    peer = Peer(**{**timers, **values})
+    return Session(peer, router_id, BFDProfile("p", bfd, bfd, 3) if bfd else None, carried(peer, Family))
 
 
 def _attributes(fields: Mapping[str, Any]) -> RouteAttributes:

@@ -69,10 +69,12 @@ def test_routes_of_the_other_family_lead_to_the_source_address_s_link() -> None:
     assert str(result.next_hop) == "fd00:1::1"
 
 
-def test_family_that_the_node_has_not_is_left_out_and_named() -> None:
+def test_family_that_the_node_has_not_is_left_out_and_named_if_it_is_announced() -> None:
     only_ipv6 = LocalAddresses((("lo", ip_interface("127.0.0.1/8")), ("eth0", ip_interface("fd00::1/64"))))
-    result, problems = neighbor(session(peer("fd00::2", dual_stack=True)), only_ipv6)
+    wanted = session(peer("fd00::2", dual_stack=True))
+    result, problems = neighbor(wanted, only_ipv6, announced={Family.IPV4})
 
+    assert neighbor(wanted, only_ipv6) == (result, ()), "nobody misses what is not announced"
     assert result is not None
     assert result.families == (Family.IPV6,)
     assert problems == ("no IPv4 routes: this node has no IPv4 address that they could lead to",)
@@ -85,24 +87,11 @@ def test_source_address_of_another_is_no_session() -> None:
     assert problems == ("source address 10.0.0.2 is not an address of this node",)
 
 
-def test_hold_time_0_becomes_the_default_and_is_named() -> None:
-    result, problems = neighbor(session(peer("192.0.2.1", hold_time_s=0)), LOCAL)
+def test_bfd_is_in_microseconds() -> None:
+    result, problems = neighbor(session(peer("192.0.2.1"), bfd=BFDProfile("p", 100, None, 5)), LOCAL)
 
     assert result is not None
-    assert (result.hold_time_s, result.keepalive_s) == (90, 30)
-    assert [problem.partition(":")[0] for problem in problems] == ["hold time 0 cannot be had with gobgpd"]
-
-
-def test_bfd_is_in_microseconds_and_what_gobgpd_lacks_is_named() -> None:
-    profile = BFDProfile("p", 100, None, 5, echo_mode=True, minimum_ttl=254)
-    result, problems = neighbor(session(peer("192.0.2.1"), bfd=profile), LOCAL)
-
-    assert result is not None
-    assert result.bfd == Bfd(100_000, 300_000, 5)
-    assert problems == (
-        "gobgpd's BFD has not echo mode (profile p)",
-        "gobgpd's BFD has not minimum TTL 254 (profile p)",
-    )
+    assert (result.bfd, problems) == (Bfd(100_000, 300_000, 5), ())
 
 
 @pytest.mark.parametrize(("peer_wants", "all_restart", "restart_s"), [(False, 0, 0), (True, 0, 120), (False, 60, 60)])

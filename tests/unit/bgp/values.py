@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from metalpy.announcement.routes import Announcement, RouteAttributes, Session
-from metalpy.model import BFDProfile, Community, LargeCommunity, Peer
+from metalpy.announcement.sessions import carried
+from metalpy.model import BFDProfile, Community, Family, LargeCommunity, Peer
 
 if TYPE_CHECKING:
     from metalpy.model import IPNetwork
@@ -19,7 +20,7 @@ def peer(address: str, peer_asn: int = 64512, my_asn: int = 64500, **fields: Any
 
 
 def session(peer: Peer, router_id: IPv4Address = ROUTER_ID, bfd: BFDProfile | None = None) -> Session:
-    return Session(peer, router_id, bfd)
+    return Session(peer, router_id, bfd, carried(peer, Family))
 
 
 def attributes(
