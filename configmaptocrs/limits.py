@@ -29,14 +29,15 @@ _IPV6 = 6
 
 def value_limits(config: Config, target: Target) -> Iterator[Finding]:
     """Tell of values that the legacy configuration may have and the target's custom resources may not."""
+    if config.peers and target.version < HAS_LONG_ASNS:
+        # Seen with 0.15.2: its schema has a maximum beyond its own format, whatever the number.
+        text = "are refused, every one, by Kubernetes 1.36 and newer in this version of MetalLB"
+        yield Finding("W-ASN", "BGPPeers", text, "take MetalLB 0.16 or newer there")
     for index, peer in enumerate(config.peers, start=1):
         name = f"peer{index}"
         if peer.port > HIGHEST_PORT:
             text = f"peer-port {peer.port} is above {HIGHEST_PORT}, the highest that custom resources take"
             yield Finding("D-LOAD", name, text, "let the router listen on another port")
-        if max(peer.my_asn, peer.peer_asn) > _INT32 and target.version < HAS_LONG_ASNS:
-            text = "has an AS number above 2147483647, which Kubernetes 1.36 and newer refuse in this version"
-            yield Finding("W-ASN", name, text, "take MetalLB 0.16 or newer")
         if peer.hold_time_s == 0 and target.version < HONOURS_ZERO_HOLD_TIME:
             text = "has hold time 0, which this version reads as 90 seconds"
             yield Finding("W-HOLD", name, text, "take MetalLB 0.14.9 or newer")

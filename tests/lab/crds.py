@@ -19,16 +19,33 @@ if TYPE_CHECKING:
 
 METALLB = "metallb-0.15"
 READY_S = 30
+_HIGHEST_ASN = 2**32 - 1
 _KINDS = frozenset(
     {"ipaddresspools", "bgppeers", "bgpadvertisements", "l2advertisements", "bfdprofiles", "communities"}
 )
 
 
-def install_crds(api: ControlPlane) -> None:
-    """Give an API server MetalLB's own CRDs, and wait until it serves them. Raises `LabError` if they are gone."""
+def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
+    """Give an API server MetalLB's own CRDs, and wait until it serves them. Raises `LabError` if they are gone.
+
+    MetalLB up to 0.15 calls AS numbers int32 with a maximum beyond that, for which Kubernetes 1.36 refuses every
+    BGPPeer; `with_long_asns` they are int64, as in 0.16.
+    """
     for file in sorted((_module_directory(METALLB) / "config" / "crd" / "bases").glob("*.yaml")):
-        api.apply(*yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        definitions = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        if with_long_asns:
+            _lengthen(definitions)
+        api.apply(*definitions)
     wait_until(lambda: _is_served(api), READY_S, "the API server serves MetalLB's custom resources")
+
+
+def _lengthen(schema: Any) -> None:
+    if isinstance(schema, dict):
+        if schema.get("maximum") == _HIGHEST_ASN and schema.get("format") == "int32":
+            schema["format"] = "int64"
+        schema = list(schema.values())
+    for inner in schema if isinstance(schema, list) else ():
+        _lengthen(inner)
 
 
 def _is_served(api: ControlPlane) -> bool:

@@ -97,7 +97,7 @@ ROWS = (
     Row(
         "L22-large-asn",
         "peers: [{my-asn: 4200000001, peer-asn: 1, peer-address: 192.0.2.1}]",
-        told="W-ASN peer1",
+        told="W-ASN BGPPeers are refused, every one, by Kubernetes 1.36",
         flags=("-only-data", "-target", "0.15.3"),
     ),
     Row(
