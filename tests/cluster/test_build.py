@@ -125,7 +125,7 @@ def test_own_binaries_are_used_and_not_built(machine: Machine, tmp_path: Path, m
 def test_part_calls_itself_by_the_version_that_its_module_requires(part: Part) -> None:
     go_mod = (part.source / "go.mod").read_text(encoding="ascii")
 
-    assert re.search(rf"(kubernetes|etcd/server/v3|metallb) v{re.escape(part.version)}\b", go_mod)
+    assert re.search(rf"(kubernetes|etcd/server/v3|gobgp/v4|metallb) v{re.escape(part.version)}\b", go_mod)
 
 
 def test_changed_module_is_another_part(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
