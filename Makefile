@@ -20,7 +20,7 @@ FUZZ_FRAMES ?= 1000000
 FUZZ_CONVERSIONS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo test test-unit test-lan test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
+.PHONY: help install packages lab demo demo-bgp test test-unit test-lan test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
 	check bench bench-quick fuzz wire clean
 
 help: ## Show this list
@@ -57,6 +57,10 @@ cluster-down: install ## End it
 
 demo: packages ## Play the tutorials' story on a LAN of network namespaces
 	@$(BIN)/python -m tests.seeds.demo
+
+demo-bgp: install ## The same with BGP: a real FRR as the router, gobgpd on each node
+	@tests/lab/packages.sh bgp
+	@$(BIN)/python -m tests.seeds.demo_bgp
 
 test: check test-unit test-lan test-seeds test-cluster test-nodes bench-quick ## Everything that a change must pass
 

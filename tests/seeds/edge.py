@@ -43,13 +43,17 @@ class Edge:
         names = {node.address: name for name, node in self._nodes.items()}
         return {names[address]: (each["state"], each["pfxRcd"]) for address, each in peers.items()}
 
-    def await_summary(self, expected: dict[str, tuple[str, int]]) -> None:
+    def await_summary(self, expected: dict[str, tuple[str, int]], *, within_s: float = CONVERGED_S) -> None:
         """Wait until that is so."""
-        wait_until(lambda: self.summary() == expected, CONVERGED_S, f"the router shows {expected}")
+        wait_until(lambda: self.summary() == expected, within_s, f"the router shows {expected}")
+
+    def route(self, prefix: str) -> str:
+        """Show what the router's kernel knows of a prefix."""
+        return self.frr.host.run(["ip", "route", "show", prefix]).stdout
 
     def next_hops(self, prefix: str) -> set[str]:
         """Name the nodes that the router's kernel sends packets for a prefix to."""
-        lines = self.frr.host.run(["ip", "route", "show", prefix]).stdout.replace("nexthop", "\n").splitlines()
+        lines = self.route(prefix).replace("nexthop", "\n").splitlines()
         words = [line.split() for line in lines if "via" in line]
         hops = {line[line.index("via") + 1] for line in words}
         return {name for name, node in self._nodes.items() if node.address in hops}
