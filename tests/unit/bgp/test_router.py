@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import Gobgp
 from metalpy.bgp.daemon import RemoteGobgpd
-from metalpy.bgp.router import Router, SessionChange
+from metalpy.bgp.router import Complaint, Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile
 from tests.unit.bgp.fake_gobgpd import ESTABLISHED, IDLE, FakeGobgpd
@@ -101,7 +101,8 @@ async def test_gobgpd_that_comes_back_empty_gets_everything(fake: FakeGobgpd, ro
     await fake.start()
     await router.settled()
 
-    assert fake.calls == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    # What the end of the former connection cuts short is begun anew.
+    assert list(dict.fromkeys(fake.calls)) == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
     assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.2/32"}
 
 
@@ -208,6 +209,26 @@ async def test_peers_are_told_of_a_restart_where_there_was_one(fake: FakeGobgpd,
 
     restarts = {address: each.graceful_restart.local_restarting for address, each in fake.peers.items()}
     assert restarts == {"192.0.2.1": True, "192.0.2.2": False}
+
+
+async def test_missing_family_is_named_once_there_is_a_route_of_it(fake: FakeGobgpd) -> None:
+    async def addresses() -> LocalAddresses:
+        return LocalAddresses((("eth0", ip_interface("192.0.2.7/24")),))
+
+    both = peer("192.0.2.1", dual_stack=True)
+    with capture_logs() as logs:
+        async with Router(RemoteGobgpd(fake.target), addresses=addresses, recheck_s=0.005) as router:
+            router.keep([session(both)])
+            router.announce([announcement("10.0.0.1/32", (attributes(), {both}))])
+            router.ready()
+            await router.settled()
+            assert not [line for line in logs if line.get("what")]
+
+            router.announce([announcement("2001:db8::1/128", (attributes(), {both}))])
+            news = await anext(router.states())
+    assert news == Complaint(
+        "peer 192.0.2.1:179", "no IPv6 routes: this node has no IPv6 address that they could lead to", "settings"
+    )
 
 
 async def test_missing_bfd_is_named_and_the_session_is_kept(fake: FakeGobgpd, router: Router) -> None:
