@@ -45,7 +45,7 @@ _INPUTS = (
 _SUITE = "bookworm"
 _MIRROR = "http://deb.debian.org/debian"
 _BASE = f"debian:{_SUITE}-slim"
-_BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
+_BASE_PACKAGES = ("ca-certificates", "gobgpd", "python3", "python3-venv")
 """Those that the Dockerfile installs are here already, so that nothing has to be fetched for a rebuild."""
 _NOT_IN_AN_IMAGE = (
     "var/cache/apt/archives/*.deb",
