@@ -16,6 +16,7 @@ FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
 OUTAGES ?= 10
+MOVED ?= 200
 FUZZ_FRAMES ?= 1000000
 FUZZ_CONVERSIONS ?= 10000
 
@@ -85,9 +86,9 @@ test-cluster: lab ## A real API server, also beside MetalLB 0.11.0
 test-nodes: nodes ## deploy/ in real pods on real nodes, seen from the LAN; needs root
 	$(SANDBOX) $(BIN)/pytest tests/nodes
 
-test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server; an hour
-	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) \
-		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py
+test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server, MOVED to MetalLB 0.15.2; an hour
+	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) METALPY_MOVED=$(MOVED) \
+		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py tests/cluster/test_migration.py
 
 bench: lab routers ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@for name in $(BENCHES) $(LONG_BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done

@@ -39,6 +39,9 @@ REQUEST_S = 60
 SILENCE_S = 330
 """A watch that is silent for longer than the server lets it live is dead."""
 
+FAREWELL_S = 0.25
+"""What aiohttp asks to be given: connections under TLS end a moment after their session."""
+
 RETRY_S = 1.0
 TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
@@ -91,6 +94,7 @@ class ApiSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.close()
+        await asyncio.sleep(FAREWELL_S)
 
     async def answers(self) -> None:
         """Wait until the API server answers at all; a cluster that starts as a whole starts us before it."""

@@ -213,10 +213,17 @@ def test_service_of_another_class_is_left_alone(site: Site) -> None:
 
 def _grants() -> list[tuple[str, str, str, str]]:
     """List each right of the controller: kind and name of the role, resource, verb."""
+    rbac = deployed("rbac.yaml")
+    its_own = {
+        (each["roleRef"]["kind"], each["roleRef"]["name"])
+        for each in rbac
+        for subject in each.get("subjects", ())
+        if subject["name"] == "controller"
+    }
     return [
         (role["kind"], role["metadata"]["name"], resource, verb)
-        for role in deployed("rbac.yaml")
-        if role["kind"] in {"Role", "ClusterRole"} and "speaker" not in role["metadata"]["name"]
+        for role in rbac
+        if (role["kind"], role["metadata"]["name"]) in its_own
         for rule in role["rules"]
         for resource in rule["resources"]
         for verb in rule["verbs"]

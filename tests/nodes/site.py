@@ -193,6 +193,10 @@ class Site:
         ).split()
         return node, client
 
+    def await_page(self, address: str, node: str) -> None:
+        """Wait until the page at an address comes from a node: kube-proxies are a little behind the endpoints."""
+        wait_until(lambda: self.fetch(address)[0] == node, CONVERGED_S, f"a page of {node} from {address}")
+
     def owner(self, address: str, *, asker: Host | None = None) -> str:
         """Name the node that answers when the LAN is asked for an address anew; empty if none does."""
         asker = asker or self.client

@@ -46,7 +46,7 @@ def test_cluster_policy_reaches_endpoints_of_either_node_in_both_families(site: 
     for node in ("node1", "node2"):
         site.deploy("web", 1, node=node)
         for address in (IPV4, IPV6):
-            assert site.fetch(address)[0] == node
+            site.await_page(address, node)
     assert site.owner(IPV4) == site.owner(IPV6) != ""
 
 
