@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from metalpy.model import EXCLUDE_LABEL
 from tests.lab.wait import wait_until
-from tests.seeds.two_speakers import BOTH, LEGACY, OURS, ROUTERS, SETTLED_S, WITNESS, TwoSpeakers
+from tests.seeds.two_speakers import ASN, BOTH, LEGACY, OURS, ROUTERS, SETTLED_S, WITNESS, TwoSpeakers
 from tests.unit.announcement.bgp_cases import (
     CASES,
     EBGP,
@@ -105,6 +106,13 @@ LIMITS = (
     ),
 )
 """What gobgpd cannot: peers, which of them ours then has no session with, and what it says of that."""
+PEER_OPTIONS = (
+    pytest.param(EBGP_PEER.replace("64600", "4200000123") + "}\n", "remote-as 4200000123", id="as-of-four-octets"),
+    pytest.param(EBGP_PEER + ", password: geheim}\n", "password geheim", id="password"),
+    pytest.param(EBGP_PEER + ", hold-time: 6s}\n", "", id="hold-time"),
+    pytest.param(EBGP_PEER + ", router-id: 10.9.9.1}\n", "", id="router-id"),
+)
+"""Peers, and what the router must be told of its neighbours for them."""
 
 
 @pytest.fixture(scope="module")
@@ -142,15 +150,55 @@ def test_routers_have_the_same_after_each_edit(site: TwoSpeakers, case: Case) ->
     assert_kept(site, before)
 
 
-@pytest.mark.parametrize(("peers", "unkept", "reason"), LIMITS)
-def test_session_that_only_metallb_can_have_is_told(site: TwoSpeakers, peers: str, unkept: str, reason: str) -> None:
-    site.edit(Case("limit", config(peers=peers), {}), unkept=(unkept,))
+@pytest.fixture
+def told(site: TwoSpeakers, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Tell the eBGP router something of both speakers, for one test."""
+    router = site.frr[EBGP]
+    back = [f"neighbor {speaker} remote-as {ASN}" for speaker in BOTH]
+
+    def tell(*lines: str) -> None:
+        # While nobody calls: MetalLB 0.11 takes in nothing as long as a call of its that it is to end is not answered.
+        quiet = Case("nobody-calls", config(peers="peers:\n" + IBGP_PEER), {IBGP: both(HOST)[IBGP]})
+        site.edit(quiet)
+        compare(site, quiet)
+        router.configure(f"router bgp {router.asn}", *lines)
+
+    text: str = request.param
+    tell(*(f"neighbor {speaker} {text}" for speaker in BOTH if text))
+    yield text
+    tell(*back, *(f"no neighbor {speaker} password" for speaker in BOTH))
+
+
+@pytest.mark.parametrize(("peers", "told"), PEER_OPTIONS, indirect=["told"])
+@pytest.mark.usefixtures("told")
+def test_sessions_of_both_speakers_are_alike(site: TwoSpeakers, peers: str) -> None:
+    case = Case("options", config(peers=peers + IBGP_PEER), both(HOST))
+    site.edit(case)
+
+    compare(site, case)
+    first, other = (site.frr[EBGP].neighbor(speaker) for speaker in BOTH)
+    same = ("remoteAs", "bgpTimerHoldTimeMsecs", "bgpTimerKeepAliveIntervalMsecs")
+    assert {key: first[key] for key in same} == {key: other[key] for key in same}
+    assert (first["remoteRouterId"] == other["remoteRouterId"]) == ("router-id" in peers)
+
+
+@pytest.mark.parametrize(("peers", "silent", "reason"), LIMITS)
+def test_session_that_only_metallb_can_have_is_told(site: TwoSpeakers, peers: str, silent: str, reason: str) -> None:
+    site.edit(Case("limit", config(peers=peers), {}), silent=(silent,))
 
     for router in (EBGP, IBGP):
-        kept: Seen = both(HOST)[router]
-        site.await_table(router, LEGACY, kept)
-        site.await_table(router, OURS, {} if router == unkept else kept)
+        announced = both(HOST)[router]
+        site.await_table(router, LEGACY, announced)
+        site.await_table(router, OURS, {} if router == silent else announced)
     wait_until(lambda: any(reason in text for text in site.config_events()), SETTLED_S, f"an Event says {reason}")
+
+
+def test_label_out_of_load_balancing_counts_for_ours_as_from_metallb_0_14_on(site: TwoSpeakers) -> None:
+    site.edit(Case("excluded", config(), {}, labels={EXCLUDE_LABEL: ""}), silent=ROUTERS)
+
+    for router in (EBGP, IBGP):
+        site.await_table(router, LEGACY, both(HOST)[router])
+        site.await_table(router, OURS, {})
 
 
 def compare(site: TwoSpeakers, case: Case, speakers: Collection[str] = BOTH) -> None:

@@ -50,6 +50,8 @@ _MARK = "198.18.99"
 class TwoSpeakers:
     """The LAN with both speakers, their routers and the API server, as a context manager.
 
+    Two of the routers are FRR, in `frr`; the witness is BIRD.
+
     Each edit has a mark of its own: a Service that is made after everything else, in a pool with a community that
     was edited with everything else. Where a router has the last mark and no earlier one, it has all of the edit.
     """
@@ -75,7 +77,7 @@ class TwoSpeakers:
             api = undo.enter_context(ControlPlane(address=_API))
             speakers = [Neighbor(address, ASN) for address in (LEGACY, OURS)]
             hosts = {address: lan.host(f"r{address[-1]}", f"{address}/24") for address in ROUTERS}
-            self._frr = {
+            self.frr = {
                 EBGP: undo.enter_context(Frr(hosts[EBGP], asn=ASN + 1, neighbors=speakers)),
                 IBGP: undo.enter_context(Frr(hosts[IBGP], asn=ASN, neighbors=speakers)),
             }
@@ -106,10 +108,10 @@ class TwoSpeakers:
 
     # --- edits ---
 
-    def edit(self, case: Case, *, takers: Collection[str] = BOTH, unkept: Collection[str] = ()) -> None:
+    def edit(self, case: Case, *, takers: Collection[str] = BOTH, silent: Collection[str] = ()) -> None:
         """Make the cluster what `case` says; `takers` are the speakers that are to take the configuration.
 
-        Ours is to keep no session with the peers that are `unkept`, though they are this node's.
+        To routers that are `silent` ours is to announce nothing, though MetalLB does.
         """
         self._edit = self._number = next(self._numbers)
         self._label(case.labels)
@@ -119,7 +121,7 @@ class TwoSpeakers:
         self._admin.patch(_CONFIG, {"data": {"config": self._text}})
         for speaker, start in starts.items():
             self._await_verdict(speaker, start, is_taken=speaker in takers)
-        self._make_mark(takers, unkept)
+        self._make_mark(takers, silent)
 
     def change_services(self, case: Case, *, takers: Collection[str]) -> None:
         """Make the Services what `case` says, by which `takers` come to take the last edit of the configuration."""
@@ -127,11 +129,11 @@ class TwoSpeakers:
         self._balancers.set(case.services)
         self._make_mark(takers)
 
-    def _make_mark(self, takers: Collection[str], unkept: Collection[str] = ()) -> None:
+    def _make_mark(self, takers: Collection[str], silent: Collection[str] = ()) -> None:
         for speaker in takers:
             self._taken[speaker] = self._edit
             self._peers[speaker] = self._chosen()
-        for router in unkept:
+        for router in silent:
             del self._peers[OURS][router]
         self._balancers.mark(self._number, f"{_MARK}.{self._number}")
 
@@ -169,7 +171,7 @@ class TwoSpeakers:
     # --- what the routers say ---
 
     def _table(self, router: str, speaker: str) -> Table:
-        return table_from(self._frr.get(router, self._bird), speaker)
+        return table_from(self.frr.get(router, self._bird), speaker)
 
     def await_table(self, router: str, speaker: str, routes: Seen | None) -> Table:
         """Wait until a router has from a speaker all of the last edit, and these routes (None: any) then.
@@ -203,9 +205,14 @@ class TwoSpeakers:
         """Tell of each session of ours its peer, and something that changes whenever it comes up anew."""
         found = {}
         for address, peer in self._peers.get(OURS, {}).items():
-            frr = self._frr.get(address)
-            found[address] = peer, str(frr.established(OURS)) if frr else self._bird.birdc("show", "protocols", "n1")
+            frr = self.frr.get(address)
+            found[address] = peer, str(frr.established(OURS)) if frr else self._connection()
         return found
+
+    def _connection(self) -> str:
+        """Give the port from which ours called the witness: BIRD does not count, and its times waver."""
+        sockets = self._bird.host.run(["ss", "-tnH", "state", "established", "dst", OURS]).stdout
+        return sockets.split()[-1]
 
     def config_events(self) -> list[str]:
         """Give the messages of the Events on the ConfigMap."""
