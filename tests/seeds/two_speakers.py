@@ -39,7 +39,7 @@ WITNESS = "10.9.0.3"
 ROUTERS = (EBGP, IBGP, WITNESS)
 ASN = 64600
 NAMESPACE, NODE = "metallb-system", "node1"
-SETTLED_S = 20
+SETTLED_S = 30
 """gobgpd waits for up to 9 s before it calls a new peer."""
 
 _API = "10.9.0.250"

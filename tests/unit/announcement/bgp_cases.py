@@ -2,7 +2,7 @@
 
 A case is a configuration text, the node's labels, Services with their endpoints, and for each peer, by address,
 its routes: prefix → (local preference or None, communities). The node is `node1`. Where MetalLB 0.11 cannot say
-the same (its native speakers know no IPv6 routes), or leaves the outcome to chance, `legacy` is False.
+the same (its native speakers know no IPv6 routes, and it refuses some aggregates of ranges), `legacy` is False.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ CASES = (
         "aggregate-beyond-a-range",
         config(pool("aggregation-length: 28", addresses="198.18.4.10-198.18.4.47")),
         both("198.18.4.0/28"),
+        legacy=False,
     ),
     Case(
         "both-families",
