@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metalpy.allocation.demand import Demand, quoted
-from metalpy.allocation.pinning import by_turn, fits
 from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.errors import AllocationError, PoolsConflict
 from metalpy.model import SHARING_ANNOTATION, Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from metalpy.model import IPAddress, Labels, ObjectKey, Pool, ServicePort
 
@@ -77,13 +76,8 @@ class Allocator:
         self._uses: dict[IPAddress, _Use] = {}
         self._services: dict[str, int] = {}
         self._in_use: dict[str, int] = {}
-        self._namespaces: Mapping[str, Mapping[str, str]] = {}
 
     # --- pools ---
-
-    def set_namespaces(self, namespaces: Mapping[str, Mapping[str, str]]) -> None:
-        """Take in the labels of all namespaces, which pools may choose Services by."""
-        self._namespaces = namespaces
 
     def set_pools(self, pools: Sequence[Pool], on_conflict: OnConflict = OnConflict.REFUSE) -> None:
         """Take new pools into use; everybody keeps what he holds.
@@ -132,11 +126,8 @@ class Allocator:
 
     def refusal(self, addresses: Sequence[IPAddress], demand: Demand) -> str | None:
         """Say why exactly these addresses cannot be the demand's; None if they can."""
-        space = self._book.common_pool(addresses)
-        if space is None:
+        if self._book.common_pool(addresses) is None:
             return f"{quoted(addresses)} is not allowed in config{self._why_not_allowed(addresses)}"
-        if not fits(space.pool, demand, self._namespaces):
-            return f'pool "{space.pool.name}" of {quoted(addresses)} is for other Services: see its serviceAllocation'
         return next((cause for address in addresses if (cause := self._clash(address, demand))), None)
 
     def find(self, demand: Demand, pool: str = "") -> tuple[IPAddress, ...]:
@@ -150,11 +141,8 @@ class Allocator:
             if pool not in self._pools:
                 raise AllocationError(f'unknown pool "{pool}"{self._known_pools()}')
             spaces = [self._pools[pool]]
-            if not fits(spaces[0].pool, demand, self._namespaces):
-                raise AllocationError(f'pool "{pool}" is for other Services: see its serviceAllocation')
         else:
-            pools = by_turn((space.pool for space in self._pools.values()), demand, self._namespaces)
-            spaces = [self._pools[pool.name] for pool in pools]
+            spaces = [space for space in self._pools.values() if space.pool.auto_assign]
             if held:
                 spaces.sort(key=lambda space: space.pool.name != held.pool)
         for space in spaces:

@@ -78,11 +78,6 @@ class Assignments:
             self._adopt(self._services.values())
         return self._settle(self._services.values())
 
-    def set_namespaces(self, namespaces: Mapping[str, Mapping[str, str]]) -> list[Outcome]:
-        """Take in the labels of all namespaces, which pools may choose Services by, and bring all to rest."""
-        self._allocator.set_namespaces(namespaces)
-        return self._settle(self._services.values()) if self._configured else []
-
     def update(self, changes: Mapping[ObjectKey, Service | None]) -> list[Outcome]:
         """Take in changed Services (None: gone) and bring them, and all that wait, to rest.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalpy.errors import AllocationError
@@ -31,8 +31,6 @@ class Demand:
     ports: frozenset[ServicePort] = frozenset()
     sharing_key: str = ""
     backend_key: Labels = ()
-    labels: Labels = field(default=(), compare=False)
-    """The Service's, which pools may choose by; what it holds does not change its hands with them."""
 
 
 def quoted(addresses: Iterable[object]) -> str:
@@ -103,7 +101,6 @@ def demand_of(service: Service) -> Demand:
         ports=frozenset(service.ports),
         sharing_key=service.sharing_key,
         backend_key=service.selector if service.external_traffic_policy == "Local" else (),
-        labels=service.labels,
     )
 
 
