@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metalpy.allocation.demand import Demand, quoted
+from metalpy.allocation.pinning import fits, in_order_of_trial
 from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.errors import AllocationError, PoolsConflict
 from metalpy.model import SHARING_ANNOTATION, Family
@@ -82,15 +83,18 @@ class Allocator:
     def set_pools(self, pools: Sequence[Pool], on_conflict: OnConflict = OnConflict.REFUSE) -> None:
         """Take new pools into use; everybody keeps what he holds.
 
-        A Service stands in the way if no single new pool contains all its addresses. Then `PoolsConflict` is
-        raised, names every such Service with its addresses, and nothing has changed; with
-        `OnConflict.RELEASE` those Services lose their addresses instead.
+        A Service stands in the way if no single new pool that is for it contains all its addresses. Then
+        `PoolsConflict` is raised, names every such Service with its addresses, and nothing has changed; with
+        `OnConflict.RELEASE` those Services lose their addresses instead. No pools at all take from nobody.
         """
         spaces = [PoolSpace(pool) for pool in pools]
         book = AddressBook(spaces)
         owners = {key: book.common_pool(holding.addresses) for key, holding in self._holdings.items()}
+        for key, owner in owners.items():
+            if owner and not fits(owner.pool, self._holdings[key].demand):
+                owners[key] = None
         homeless = sorted(key for key, owner in owners.items() if owner is None)
-        if homeless and on_conflict is OnConflict.REFUSE:
+        if homeless and (on_conflict is OnConflict.REFUSE or not pools):
             named = ", ".join(f"{key} holds {quoted(self._holdings[key].addresses)}" for key in homeless)
             raise PoolsConflict(
                 f"new config not compatible with assigned IPs: no pool of it contains what these Services hold: "
@@ -126,23 +130,29 @@ class Allocator:
 
     def refusal(self, addresses: Sequence[IPAddress], demand: Demand) -> str | None:
         """Say why exactly these addresses cannot be the demand's; None if they can."""
-        if self._book.common_pool(addresses) is None:
+        space = self._book.common_pool(addresses)
+        if space is None:
             return f"{quoted(addresses)} is not allowed in config{self._why_not_allowed(addresses)}"
+        if not fits(space.pool, demand):
+            return f'pool "{space.pool.name}" not compatible for ip assignment: it is for other Services'
         return next((cause for address in addresses if (cause := self._clash(address, demand))), None)
 
     def find(self, demand: Demand, pool: str = "") -> tuple[IPAddress, ...]:
         """Find the addresses that a demand gets, from one pool or from any that assigns by itself.
 
-        What the Service holds already is taken first if it fits; then pools are tried in the order written
-        and addresses in ascending order in each prefix. Raises `AllocationError` if there are none.
+        What the Service holds already is taken first if it fits; then pools are tried, those pinned to it by
+        priority and then the others, in the order written, and addresses in ascending order in each prefix.
+        Raises `AllocationError` if there are none.
         """
         held = self._holdings.get(demand.key)
         if pool:
             if pool not in self._pools:
                 raise AllocationError(f'unknown pool "{pool}"{self._known_pools()}')
             spaces = [self._pools[pool]]
+            if not fits(spaces[0].pool, demand):
+                raise AllocationError(f'pool "{pool}" not compatible for ip assignment: it is for other Services')
         else:
-            spaces = [space for space in self._pools.values() if space.pool.auto_assign]
+            spaces = in_order_of_trial(self._pools.values(), demand)
             if held:
                 spaces.sort(key=lambda space: space.pool.name != held.pool)
         for space in spaces:
@@ -248,7 +258,7 @@ class Allocator:
         if pool:
             return f'no available IPs in pool "{pool}" for {family} IPFamily: it{self._why_none(demand, spaces[0])}'
         if not spaces:
-            return f"no available IPs: no pool assigns by itself (auto-assign){self._known_pools()}"
+            return f"no available IPs: no pool assigns by itself (auto-assign) to this Service{self._known_pools()}"
         tried = "; ".join(f'pool "{space.pool.name}"{self._why_none(demand, space)}' for space in spaces[:MOST_NAMED])
         more = len(spaces) - MOST_NAMED
         return f"no available IPs for {family} IPFamily: {tried}{f' and {more} more pools' if more > 0 else ''}"

@@ -52,6 +52,8 @@ class Assignments:
         self._configured = False
         self._services: dict[ObjectKey, Service] = {}
         self._waiting: set[ObjectKey] = set()
+        self._spares = False
+        self._spared: set[ObjectKey] = set()
 
     def holding(self, key: ObjectKey) -> Holding | None:
         """Give what a Service holds."""
@@ -76,7 +78,19 @@ class Assignments:
         if not self._configured:
             self._configured = True
             self._adopt(self._services.values())
+        else:
+            self._adopt(self._services[key] for key in self._spared)
         return self._settle(self._services.values())
+
+    def spare_strangers(self) -> None:
+        """Leave Services whose addresses no pool has as they are, from now on: their pools may be on their way."""
+        self._spares = True
+
+    def spare_no_more(self) -> list[Outcome]:
+        """Bring those Services to rest as well."""
+        self._spares = False
+        spared, self._spared = self._spared, set()
+        return self._settle(self._services[key] for key in spared)
 
     def update(self, changes: Mapping[ObjectKey, Service | None]) -> list[Outcome]:
         """Take in changed Services (None: gone) and bring them, and all that wait, to rest.
@@ -89,6 +103,7 @@ class Assignments:
             if service is None:
                 self._services.pop(key, None)
                 self._waiting.discard(key)
+                self._spared.discard(key)
                 freed |= self._allocator.release(key)
             else:
                 if not self._is_echo(service):
@@ -151,10 +166,23 @@ class Assignments:
         """Converge Services in their turn, each once. Tells whether an address or a port became free."""
         freed = False
         for service in sorted((self._services[key] for key in keys), key=_turn):
+            if self._is_spared(service):
+                continue
             outcome = converge(service, self._allocator)
             outcomes[service.key] = outcome
             freed |= self._commit(outcome)
         return freed
+
+    def _is_spared(self, service: Service) -> bool:
+        """Tell whether a Service is a stranger to be left alone, and remember it for later."""
+        self._spared.discard(service.key)
+        if not self._spares or service.type != "LoadBalancer" or self._allocator.holding(service.key):
+            return False
+        addresses = status_addresses(service)
+        if not addresses or self._allocator.pool_of(addresses):
+            return False
+        self._spared.add(service.key)
+        return True
 
     def _commit(self, outcome: Outcome) -> bool:
         """Make an outcome the allocator's memory. Tells whether an address or a port became free."""

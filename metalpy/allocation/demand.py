@@ -31,6 +31,8 @@ class Demand:
     ports: frozenset[ServicePort] = frozenset()
     sharing_key: str = ""
     backend_key: Labels = ()
+    labels: Labels = ()
+    """Of the Service, for pools that are pinned to some."""
 
 
 def quoted(addresses: Iterable[object]) -> str:
@@ -101,6 +103,7 @@ def demand_of(service: Service) -> Demand:
         ports=frozenset(service.ports),
         sharing_key=service.sharing_key,
         backend_key=service.selector if service.external_traffic_policy == "Local" else (),
+        labels=service.labels,
     )
 
 

@@ -75,7 +75,7 @@ class Rosters:
         (as in MetalLB since 0.14) unless that label is ignored. If any node lists a subnet that contains the
         Service's first address, and rosters are subnet-aware, only such nodes are.
         """
-        roster = self._of_pool(announced.pool.layer2)
+        roster = self._of_pool(_for_service(announced.pool.layer2, service))
         if self._listed and (inside := self._inside(announced.addresses[0])) is not None:
             roster &= inside
         if service.external_traffic_policy == "Local":
@@ -110,7 +110,7 @@ class Rosters:
             return away
         if name in roster:
             return None
-        kept_out = self._obstacle_of(name, announced.pool.layer2)
+        kept_out = self._obstacle_of(name, _for_service(announced.pool.layer2, service))
         if kept_out is None and service.external_traffic_policy == "Local":
             inside = self._inside(announced.addresses[0]) if self._listed else None
             if inside is None or name in inside:
@@ -126,6 +126,22 @@ class Rosters:
         if name not in self._speakers.alive:
             return Obstacle.NODE_GONE if node is None or node.ready else Obstacle.NODE_NOT_READY
         return Obstacle.NODE_WITHOUT_NETWORK if node and node.network_unavailable else None
+
+
+def _for_service(layer2: tuple[L2Advertisement, ...], service: Service) -> tuple[L2Advertisement, ...]:
+    """Give the advertisements that are for a Service.
+
+    One with selectors is not for Services that share an address (MetalLB since 0.16): two nodes would answer for it.
+    """
+    if not any(entry.service_selectors for entry in layer2):
+        return layer2
+    labels = dict(service.labels)
+    return tuple(
+        entry
+        for entry in layer2
+        if not entry.service_selectors
+        or (not service.sharing_key and any_selector_matches(entry.service_selectors, labels))
+    )
 
 
 def _nodes_by_subnet(nodes: Iterable[Node]) -> Mapping[IPNetwork, frozenset[str]]:

@@ -108,3 +108,18 @@ def test_node_without_a_network_owns_nothing() -> None:
     nodes = {"node3": Node("node3", network_unavailable=True)}
 
     assert owner(CLUSTER, ANNOUNCED, [endpoint("node2")], ALL_ALIVE, nodes) == "node1"
+
+
+def test_advertisement_with_service_selectors_is_for_services_that_fit_and_do_not_share() -> None:
+    selected = L2Advertisement(service_selectors=(LabelSelector((("team", "blue"),)),))
+    announced = Announceable((ADDRESS,), Pool("p", (AddressRange(()),), layer2=(selected,)))
+    everybody = Announceable((ADDRESS,), Pool("p", (AddressRange(()),), layer2=(selected, L2Advertisement())))
+    blue = Service(ObjectKey("default", "nginx"), labels=(("team", "blue"),))
+    sharing = Service(ObjectKey("default", "nginx"), labels=(("team", "blue"),), sharing_key="k")
+    endpoints = (Endpoint("10.0.0.1", node="node1"),)
+
+    def owners(announced: Announceable) -> list[str | None]:
+        return [owner(service, announced, endpoints, ALL_ALIVE, {}) for service in (blue, CLUSTER, sharing)]
+
+    assert owners(announced) == ["node3", None, None]
+    assert owners(everybody) == ["node3", "node3", "node3"]
