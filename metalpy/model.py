@@ -395,12 +395,16 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a user is to be told about an object, beside the object: a core/v1 Event."""
+    """What a user is to be told about an object, beside the object: a core/v1 Event.
 
-    kind: Literal["Service", "ConfigMap"]
+    `kind` is one of `api_version`: Service, ConfigMap, or a custom resource.
+    """
+
+    kind: str
     key: ObjectKey
     severity: Severity
     reason: str
     message: str
     component: Literal["metallb-controller", "metallb-speaker"] = "metallb-controller"
     uid: str = ""
+    api_version: str = "v1"

@@ -13,6 +13,7 @@ import click
 
 from metalpy.allocation.allocator import OnConflict
 from metalpy.cli.parameters import Command, Seconds, added, go_flag
+from metalpy.cluster.interface import ConfigSource
 from metalpy.cluster.lease import Lease
 from metalpy.daemon.settings import (
     ApiServer,
@@ -51,9 +52,17 @@ def cluster_options(command: Command) -> Command:
         ),
         click.option("--config", "config_name", help="Name of the ConfigMap.  [default: config, else metallb-config]"),
         click.option(
+            "--config-source",
+            type=click.Choice([source.value for source in ConfigSource]),
+            default=ConfigSource.CONFIGMAP.value,
+            show_default=True,
+            help="What the configuration is read from: the ConfigMap, custom resources of metallb.io, or (auto) "
+            "those only where there is no ConfigMap but a pool among them.",
+        ),
+        click.option(
             "--namespace",
             envvar="METALLB_NAMESPACE",
-            help=f"Namespace of the ConfigMap.  [default: the pod's, else {DEFAULT_NAMESPACE}]",
+            help=f"Namespace of the configuration.  [default: the pod's, else {DEFAULT_NAMESPACE}]",
         ),
         click.option("--lb-class", default="", help="The spec.loadBalancerClass that is ours.  [default: none]"),
         go_flag("--disable-epslices", help="Read Endpoints, never EndpointSlices."),
@@ -106,7 +115,8 @@ def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
         else ApiServer(options["kubeconfig"], slices=not options["disable_epslices"])
     )
     namespace = options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE
-    return ClusterSettings(home, namespace, options["config_name"], options["lb_class"])
+    source = ConfigSource(options["config_source"])
+    return ClusterSettings(home, namespace, options["config_name"], options["lb_class"], source)
 
 
 def controller_settings(options: dict[str, Any]) -> ControllerSettings:

@@ -134,7 +134,7 @@ def _body(event: Event, name: str, now: str) -> Json:
         "kind": "Event",
         "metadata": {"name": name, "namespace": event.key.namespace},
         "involvedObject": {
-            "apiVersion": "v1",
+            "apiVersion": event.api_version,
             "kind": event.kind,
             "namespace": event.key.namespace,
             "name": event.key.name,

@@ -24,13 +24,12 @@ from metalpy.cluster.objects import (
     service_from,
     speaker_pod_from,
 )
+from metalpy.cluster.resources import Json, resource_from
 from metalpy.errors import ManifestError
 from metalpy.model import Endpoint, Node, ObjectKey, Service, SpeakerPod
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from metalpy.cluster.api_session import Json
+    from collections.abc import Collection, Sequence
 
 Value = TypeVar("Value")
 Report = Callable[[Hashable, Change], None]
@@ -156,6 +155,30 @@ class ConfigSink(_ValueSink[ConfigChanged]):
         """Pass it on."""
         del before
         self._chosen(key, after)
+
+
+class ResourceSink(_ValueSink[Json]):
+    """Objects of one kind and version as they are; `noted` is called when one became another."""
+
+    def __init__(self, kind: str, version: str, noted: Callable[[], None]) -> None:
+        super().__init__(lambda _key, _change: None)
+        self.kind = kind
+        self._version = version
+        self._noted = noted
+
+    @property
+    def objects(self) -> Collection[Json]:
+        """All that there are."""
+        return self._values.values()
+
+    def read(self, obj: Json) -> Json:
+        """Take what is read of one."""
+        return resource_from(obj, self.kind, self._version)
+
+    def changed(self, key: ObjectKey, before: Json | None, after: Json | None) -> None:
+        """Say so."""
+        del key, before, after
+        self._noted()
 
 
 class EndpointsSink(_ValueSink[tuple[Endpoint, ...]]):

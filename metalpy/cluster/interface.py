@@ -7,8 +7,9 @@ keeps its last readable form. Nothing here decides anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -62,11 +63,43 @@ class ConfigChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourcesChanged:
+    """The custom resources of `metallb.io` came, changed or went: all that there are, as one set, by kind and name.
+
+    `objects` are decoded JSON, those Secrets among them that BGPPeers name. Where `secrets_unseen`, Secrets could
+    not be looked at: those that are named are taken to be there.
+    """
+
+    namespace: str
+    objects: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    secrets_unseen: bool = False
+
+
+class ConfigSource(enum.StrEnum):
+    """Where the configuration is. `AUTO`: in custom resources only if there is no ConfigMap, but a pool."""
+
+    CONFIGMAP = "configmap"
+    CRS = "crs"
+    AUTO = "auto"
+
+    @property
+    def reads_configmap(self) -> bool:
+        """Tell whether the ConfigMap is looked at."""
+        return self is not ConfigSource.CRS
+
+    @property
+    def reads_resources(self) -> bool:
+        """Tell whether custom resources are looked at."""
+        return self is not ConfigSource.CONFIGMAP
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """Everything that was there at the start has been reported."""
 
 
-Change = ServiceChanged | EndpointsChanged | NodeChanged | SpeakerPodChanged | ConfigChanged | Synced
+AnyConfigChanged = ConfigChanged | ResourcesChanged
+Change = ServiceChanged | EndpointsChanged | NodeChanged | SpeakerPodChanged | AnyConfigChanged | Synced
 
 
 class Cluster(Protocol):

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.cluster.api_events import EventRecorder
+from metalpy.cluster.api_resources import ApiResources
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink, SpeakerPodSink
-from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, Synced
+from metalpy.cluster.interface import (
+    DEFAULT_CONFIG_NAME,
+    FALLBACK_CONFIG_NAME,
+    AnyConfigChanged,
+    ConfigChanged,
+    ConfigSource,
+    Synced,
+)
 from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
+from metalpy.cluster.resources import chosen, gone
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
 
@@ -42,12 +51,18 @@ class KubernetesCluster:
         *,
         namespace: str,
         config_name: str | None = None,
+        source: ConfigSource = ConfigSource.CONFIGMAP,
         for_speaker: bool = False,
         slices: bool = True,
     ) -> None:
         self._session = session
         self._namespace = namespace
         names = (config_name,) if config_name else (DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME)
+        self._source = source
+        self._resources: ApiResources | None = None
+        self._reported: AnyConfigChanged | None = None
+        """The configuration that was reported last."""
+        self._synced = False
         self._configs: dict[ObjectKey, ConfigChanged | None] = {ObjectKey(namespace, name): None for name in names}
         self._for_speaker = for_speaker
         self._slices = slices
@@ -61,20 +76,34 @@ class KubernetesCluster:
         """Yield batches of changes for ever, the present state first. To be called once."""
         await self._ask_permissions()
         reflectors = await self._reflectors()
+        if self._source.reads_resources:
+            # Only speakers need passwords.
+            self._resources = ApiResources(
+                self._session,
+                self._namespace,
+                listed=self._news.set,
+                changed=self._choose_config,
+                with_secrets=self._for_speaker,
+            )
+            await self._resources.look()
         tasks = [asyncio.create_task(self._events.run())]
         tasks += (asyncio.create_task(reflector.run()) for reflector in reflectors)
+        if self._resources:
+            tasks.append(asyncio.create_task(self._resources.run()))
         for task in tasks:
             task.add_done_callback(lambda _: self._news.set())
         try:
-            synced = False
             while True:
                 await self._news.wait()
                 for task in tasks:
                     if task.done():
                         task.result()
+                syncs = not self._synced and self._is_listed(reflectors)
+                if syncs:
+                    self._synced = True
+                    self._choose_config()
                 changes = self._drain()
-                if not synced and all(reflector.is_listed for reflector in reflectors):
-                    synced = True
+                if syncs:
                     changes.append(Synced())
                 yield changes
         finally:
@@ -92,13 +121,25 @@ class KubernetesCluster:
         self._pending[key] = change
         self._news.set()
 
+    def _is_listed(self, reflectors: Sequence[Reflector]) -> bool:
+        return all(each.is_listed for each in reflectors) and (not self._resources or self._resources.is_listed)
+
     def _config_changed(self, key: ObjectKey, config: ConfigChanged | None) -> None:
-        """Report the first of the possible ConfigMaps that exists; one that went only if none is left."""
-        before = next((found for found in self._configs.values() if found), None)
         self._configs[key] = config
-        after = next((found for found in self._configs.values() if found), None)
-        if before != after:
-            self._report("ConfigMap", after or ConfigChanged(key, None))
+        self._choose_config()
+
+    def _choose_config(self) -> None:
+        """Report the configuration if it is another one, once all that it may be in has been seen.
+
+        Of the possible ConfigMaps the first one that exists counts; that one went is told only if none is left.
+        """
+        if self._source.reads_resources and not self._synced:
+            return
+        configmap = next((found for found in self._configs.values() if found), None)
+        after = chosen(self._source, configmap, self._resources.present if self._resources else None)
+        before, self._reported = self._reported, after
+        if after != before and (change := after or (gone(before) if before else None)):
+            self._report("config", change)
 
     async def _reflectors(self) -> list[Reflector]:
         resources: list[tuple[Resource, Sink]] = [
@@ -109,6 +150,7 @@ class KubernetesCluster:
                 ConfigSink(self._config_changed),
             )
             for key in self._configs
+            if self._source.reads_configmap
         ]
         resources.append((Resource("/api/v1/services"), ServiceSink(self._report)))
         if self._for_speaker:

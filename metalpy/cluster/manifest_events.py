@@ -93,7 +93,7 @@ def _body(event: Event, digest: str, now: str, before: dict[str, Any]) -> dict[s
             "creationTimestamp": first,
         },
         "involvedObject": {
-            "apiVersion": "v1",
+            "apiVersion": event.api_version,
             "kind": event.kind,
             "namespace": event.key.namespace,
             "name": event.key.name,

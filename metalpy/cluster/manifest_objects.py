@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metalpy.cluster.fields import Fields
-from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged
+from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, ConfigSource
 from metalpy.cluster.manifest_text import Located, documents_of
 from metalpy.cluster.objects import (
     config_from,
@@ -17,6 +17,8 @@ from metalpy.cluster.objects import (
     node_from,
     service_from,
 )
+from metalpy.cluster.resources import resource_from
+from metalpy.config.resource_objects import BASIC_AUTH, GROUP, VERSIONS
 from metalpy.errors import ManifestError
 from metalpy.model import Endpoint, Family, Node, ObjectKey, Service
 
@@ -63,7 +65,8 @@ class EndpointSet:
 Identity = tuple[str, ObjectKey]
 """Kind and key."""
 
-Value = Service | Node | EndpointSet | ConfigChanged
+Value = Service | Node | EndpointSet | ConfigChanged | dict[str, Any]
+"""What was read; the JSON of an object whose fields are not for this room to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,14 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class ConfigScope:
-    """Which ConfigMap counts: in this namespace, of this name; None for the usual name and its fallback."""
+    """Which ConfigMap counts: in this namespace, of this name; None for the usual name and its fallback.
+
+    `source` says whether the custom resources in that namespace do.
+    """
 
     namespace: str
     name: str | None = None
+    source: ConfigSource = ConfigSource.CONFIGMAP
 
     @property
     def keys(self) -> tuple[ObjectKey, ...]:
@@ -132,10 +139,18 @@ class _Reading:
             kind, version = obj.get("kind"), obj.get("apiVersion")
             if not (isinstance(kind, str) and kind and isinstance(version, str) and version):
                 self._note(Level.WARNING, "no Kubernetes object: kind or apiVersion is missing", where)
-            elif version in API_VERSIONS.get(kind, ()):
+            elif version in API_VERSIONS.get(kind, ()) or self._is_resource(kind, version, obj):
                 self._take_object(kind, obj, where)
             else:
                 self._ignore(kind, version, where)
+
+    def _is_resource(self, kind: str, version: str, obj: dict[str, Any]) -> bool:
+        """Tell whether this is a custom resource of the configuration, or may be a password for it."""
+        if not self._scope.source.reads_resources:
+            return False
+        if kind == "Secret":
+            return version == "v1" and obj.get("type") == BASIC_AUTH
+        return kind in VERSIONS and version.startswith(f"{GROUP}/")
 
     def _take_object(self, kind: str, obj: dict[str, Any], place: str) -> None:
         identity: Identity | None = None
@@ -215,8 +230,12 @@ def _value(kind: str, obj: dict[str, Any]) -> Value:
             return config_from(obj)
         case "EndpointSlice":
             return EndpointSet(*endpoints_from_slice(obj))
-        case _:
+        case "Endpoints":
             return EndpointSet(*endpoints_from_endpoints(obj))
+        case _:
+            key = key_from(kind, obj)
+            placed = {**obj, "metadata": {**obj["metadata"], "namespace": key.namespace}}
+            return resource_from(placed, kind, obj["apiVersion"])
 
 
 def as_stored(obj: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from metalpy.cluster.interface import Change, ConfigChanged, EndpointsChanged, NodeChanged, ServiceChanged
+from metalpy.cluster.interface import (
+    AnyConfigChanged,
+    Change,
+    ConfigChanged,
+    EndpointsChanged,
+    NodeChanged,
+    ResourcesChanged,
+    ServiceChanged,
+)
 from metalpy.cluster.manifest_objects import EndpointSet
+from metalpy.cluster.resources import chosen as chosen_config
+from metalpy.cluster.resources import gone, resource_set
 from metalpy.model import Endpoint, Node, Service
 
 if TYPE_CHECKING:
@@ -38,7 +48,7 @@ class View:
     services: Mapping[ObjectKey, Service] = field(default_factory=dict)
     endpoints: Mapping[ObjectKey, tuple[Endpoint, ...]] = field(default_factory=dict)
     nodes: Mapping[str, Node] = field(default_factory=dict)
-    config: ConfigChanged | None = None
+    config: AnyConfigChanged | None = None
     duplicates: frozenset[tuple[Identity, str, str]] = frozenset()
     is_read: bool = True
     """False before the directory could be read for the first time."""
@@ -68,7 +78,7 @@ def view_of(files: Iterable[FileObjects], scope: ConfigScope, before: View) -> V
         services={service.key: service for service in services},
         endpoints=_endpoints(chosen),
         nodes={node.name: node for node in nodes},
-        config=_config(chosen, scope),
+        config=chosen_config(scope.source, _configmap(chosen, scope), _resources(chosen, scope)),
         duplicates=frozenset(duplicates),
     )
 
@@ -103,7 +113,7 @@ def changes_between(before: View, after: View) -> list[Change]:
     if after.config is not None and after.config != before.config:
         changes.append(after.config)
     elif after.config is None and before.config is not None:
-        changes.append(ConfigChanged(before.config.key, None, before.config.uid))
+        changes.append(gone(before.config))
     changes += (NodeChanged(*pair) for pair in _different(before.nodes, after.nodes))
     changes += (EndpointsChanged(*pair) for pair in _different(before.endpoints, after.endpoints))
     changes += (ServiceChanged(*pair) for pair in _different(before.services, after.services))
@@ -135,7 +145,15 @@ def _endpoints(chosen: Mapping[Identity, ManifestObject]) -> dict[ObjectKey, tup
     }
 
 
-def _config(chosen: Mapping[Identity, ManifestObject], scope: ConfigScope) -> ConfigChanged | None:
+def _resources(chosen: Mapping[Identity, ManifestObject], scope: ConfigScope) -> ResourcesChanged:
+    found = {identity: entry.value for identity, entry in chosen.items() if isinstance(entry.value, dict)}
+    secrets = {identity: obj for identity, obj in found.items() if identity[0] == "Secret"}
+    return resource_set(
+        scope.namespace, (obj for identity, obj in found.items() if identity not in secrets), secrets.values()
+    )
+
+
+def _configmap(chosen: Mapping[Identity, ManifestObject], scope: ConfigScope) -> ConfigChanged | None:
     for key in scope.keys:
         entry = chosen.get(("ConfigMap", key))
         if entry is not None and isinstance(entry.value, ConfigChanged):

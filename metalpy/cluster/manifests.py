@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalpy.cluster.interface import Synced
+from metalpy.cluster.interface import ConfigSource, Synced
 from metalpy.cluster.manifest_events import WrittenEvents
 from metalpy.cluster.manifest_files import GRACE_S, ManifestFiles
 from metalpy.cluster.manifest_objects import ConfigScope
@@ -37,7 +37,8 @@ class ManifestCluster:
 
     Files are searched in directories at any depth, hidden ones skipped. ConfigMaps (the one of `config_name`
     in `namespace`; without a name `config`, or `metallb-config` where that is the only one), Services, Nodes,
-    EndpointSlices and Endpoints are read, Lists of them too.
+    EndpointSlices and Endpoints are read, Lists of them too; where `source` asks for it, custom resources and the
+    Secrets that they name.
 
     Manifests written by hand lack what an API server adds, so this class adds it: `metadata.namespace` is
     `default`, and a Service without cluster IPs gets placeholders (`0.0.0.0`, `::`) for the families that
@@ -58,6 +59,7 @@ class ManifestCluster:
         *,
         namespace: str,
         config_name: str | None = None,
+        source: ConfigSource = ConfigSource.CONFIGMAP,
         writer: bool = False,
     ) -> None:
         self._directory = directory
@@ -65,7 +67,7 @@ class ManifestCluster:
         self._is_writer = writer
         self._statuses = WrittenStatuses(state)
         self._events = WrittenEvents(state)
-        self._files = ManifestFiles(directory, ConfigScope(namespace, config_name), skipped=state)
+        self._files = ManifestFiles(directory, ConfigScope(namespace, config_name, source), skipped=state)
         self._listeners: set[asyncio.Event] = set()
         for each in (self._statuses.directory, self._events.directory):
             _make_writable(each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ VERSIONS = {
 
 _SAY_NOTHING = frozenset({"ServiceL2Status", "ServiceBGPStatus", "ConfigurationState"})
 BASIC_AUTH = "kubernetes.io/basic-auth"
+_OBJECT_PATH = re.compile(r"(?P<kind>\w+) (?P<namespace>[^/\s]*)/(?P<name>[^\s:]+)(:|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,12 @@ class Resource:
         labels = value_of(value_of(self.node, "metadata"), "labels")
         pairs = labels.pairs if isinstance(labels, Mapping) else []
         return {text_of(dealiased(key)): text_of(dealiased(value)) for key, value in pairs}
+
+
+def object_of(path: str) -> tuple[str, ObjectKey] | None:
+    """Tell the kind and the key of the object that an error's path starts with, if it starts with one."""
+    found = _OBJECT_PATH.match(path)
+    return (found["kind"], ObjectKey(found["namespace"], found["name"])) if found else None
 
 
 @dataclass(frozen=True, slots=True)

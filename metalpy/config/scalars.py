@@ -71,7 +71,12 @@ def resolve(scalar: Scalar) -> Resolved:
 
 
 def read_text(scalar: Scalar) -> str:
-    """Give a field of text its value: the source text, empty for null. Raises `ValueError`."""
+    """Give a field of text its value: the source text, empty for null. Raises `ValueError`.
+
+    A value of decoded JSON, which has no place in a text, is of the type that it has: a number is no text.
+    """
+    if scalar.plain and not scalar.line and scalar.text not in NULLS:
+        raise ValueError("must be a text: put it in quotes")
     if not scalar.tag:
         return "" if scalar.plain and scalar.text in NULLS else scalar.text
     value = resolve(scalar)

@@ -21,7 +21,7 @@ class Tell:
     services: Callable[[IPAddress, str, str], Awaitable[None]]
     """On whatever Services have an address: address, reason, message."""
     config: Callable[[str, str], Awaitable[None]]
-    """On the ConfigMap: reason, message."""
+    """On what the configuration was written in: reason, message."""
 
 
 class Announcing(Protocol):

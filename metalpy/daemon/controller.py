@@ -10,7 +10,7 @@ import structlog
 from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.allocation.demand import is_ours
-from metalpy.cluster.interface import ConfigChanged, ServiceChanged, Synced
+from metalpy.cluster.interface import ConfigChanged, ResourcesChanged, ServiceChanged, Synced
 from metalpy.daemon.contest_reports import ContestReports
 from metalpy.daemon.contests import Contests
 from metalpy.daemon.heap import freezing
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from metalpy.allocation.converge import Outcome
-    from metalpy.cluster.interface import Change, Cluster
+    from metalpy.cluster.interface import AnyConfigChanged, Change, Cluster
     from metalpy.model import Config, Event, ObjectKey, Service
     from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, StatusMetrics
+
+GRACE_S = 60.0
+"""How long after the first custom resources Services keep addresses of no pool: the rest may be on its way."""
 
 _log = structlog.get_logger()
 
@@ -59,15 +62,17 @@ class Controller:
         self._statuses = statuses
         statuses.shows(self._contests.count)
         self._services: dict[ObjectKey, Service | None] = {}
-        self._config: ConfigChanged | None = None
+        self._config: AnyConfigChanged | None = None
         self.synced = False
+        self._grace = asyncio.Event()
         self._warned: dict[ObjectKey, tuple[Event, ...]] = {}
         self.written = self._writer.written
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(work) for work in (self._writer.run(), self._contest_reports.run())]
+            beside = (self._writer.run(), self._contest_reports.run(), self._end_grace())
+            background = [tasks.create_task(work) for work in beside]
             async for changes in freezing(self._cluster.changes()):
                 await self.take(changes)
             for task in background:
@@ -80,7 +85,7 @@ class Controller:
             match change:
                 case ServiceChanged(key, service):
                     self._services[key] = service if service and is_ours(service, self._lb_class) else None
-                case ConfigChanged():
+                case ConfigChanged() | ResourcesChanged():
                     self._config = change
                 case Synced():
                     self.synced = True
@@ -102,7 +107,19 @@ class Controller:
                 self._contests.forget(key)
                 _log.info("service deleted", event_name="serviceDeleted", service=str(key))
         self._carry_out(self._assignments.update(services))
-        return self._intake.take(config) if config else self._intake.retry()
+        if not config:
+            return self._intake.retry()
+        if isinstance(config, ResourcesChanged) and not self._intake.is_loaded:
+            self._assignments.spare_strangers()
+        events = self._intake.take(config)
+        if self._intake.is_loaded:
+            self._grace.set()
+        return events
+
+    async def _end_grace(self) -> None:
+        await self._grace.wait()
+        await asyncio.sleep(GRACE_S)
+        self._carry_out(self._assignments.spare_no_more())
 
     def _configure(self, config: Config) -> None:
         self._carry_out(self._assignments.configure(config))

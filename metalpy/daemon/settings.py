@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from metalpy.allocation.allocator import OnConflict
 from metalpy.announcement.candidates import Rules
+from metalpy.cluster.interface import ConfigSource
 from metalpy.cluster.manifests import ManifestCluster
 from metalpy.daemon.bgp_announcing import Parting
 from metalpy.observe.http import DEFAULT_PORT
@@ -49,6 +50,7 @@ class ClusterSettings:
     """None: `config`, or `metallb-config` where only that one exists."""
     lb_class: str = ""
     """The `spec.loadBalancerClass` that is ours; empty: Services that name none are."""
+    source: ConfigSource = ConfigSource.CONFIGMAP
 
     @asynccontextmanager
     async def open(self, traffic: Traffic, *, for_speaker: bool) -> AsyncIterator[Cluster]:
@@ -59,6 +61,7 @@ class ClusterSettings:
                 self.home.state,
                 namespace=self.namespace,
                 config_name=self.config_name,
+                source=self.source,
                 writer=not for_speaker,
             )
             return
@@ -72,6 +75,7 @@ class ClusterSettings:
                 session,
                 namespace=self.namespace,
                 config_name=self.config_name,
+                source=self.source,
                 for_speaker=for_speaker,
                 slices=self.home.slices,
             )

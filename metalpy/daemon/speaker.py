@@ -13,6 +13,7 @@ from metalpy.announcement.announceable import Announceable, Withheld, announceab
 from metalpy.daemon.announcing import Tell
 from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
+from metalpy.daemon.origins import origin_of
 from metalpy.daemon.surroundings import Surroundings
 from metalpy.errors import ClusterError, PoolsConflict
 from metalpy.model import Event, Protocol, Severity
@@ -20,7 +21,7 @@ from metalpy.model import Event, Protocol, Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from metalpy.cluster.interface import Change, Cluster, ConfigChanged
+    from metalpy.cluster.interface import AnyConfigChanged, Change, Cluster
     from metalpy.daemon.announcing import Announcing
     from metalpy.membership.sources import Membership
     from metalpy.model import Config, IPAddress, ObjectKey
@@ -57,7 +58,7 @@ class Speaker:
         self._pools: AddressBook | None = None
         self._seen = Surroundings(lb_class)
         self._announced: dict[tuple[ObjectKey, Protocol], tuple[IPAddress, ...]] = {}
-        self._configmap: ConfigChanged | None = None
+        self._config: AnyConfigChanged | None = None
         self._turn = asyncio.Lock()
 
     @property
@@ -91,8 +92,8 @@ class Speaker:
             if not self._seen.synced:
                 return
             if self._seen.config:
-                self._configmap, self._seen.config = self._seen.config, None
-                self._intake.take(self._configmap)
+                self._config, self._seen.config = self._seen.config, None
+                self._intake.take(self._config)
             else:
                 self._intake.retry()
             await self._converge(since_s)
@@ -203,8 +204,8 @@ class Speaker:
 
     async def _warn_operators(self, reason: str, message: str) -> None:
         """Warn those who wrote the configuration."""
-        if at := self._configmap:
-            await self._send(Event("ConfigMap", at.key, Severity.WARNING, reason, message, "metallb-speaker", at.uid))
+        for event in origin_of(self._config).tell(reason, message, "metallb-speaker") if self._config else ():
+            await self._send(event)
 
     async def _emit(self, key: ObjectKey, severity: Severity, reason: str, message: str) -> None:
         uid = self._seen.services[key].uid

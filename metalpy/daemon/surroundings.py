@@ -12,13 +12,14 @@ from metalpy.cluster.interface import (
     ConfigChanged,
     EndpointsChanged,
     NodeChanged,
+    ResourcesChanged,
     ServiceChanged,
     SpeakerPodChanged,
     Synced,
 )
 
 if TYPE_CHECKING:
-    from metalpy.cluster.interface import Change
+    from metalpy.cluster.interface import AnyConfigChanged, Change
     from metalpy.model import Endpoint, Node, ObjectKey, Service, SpeakerPod
 
 _log = structlog.get_logger()
@@ -33,7 +34,7 @@ class Surroundings:
         self.endpoints: dict[ObjectKey, tuple[Endpoint, ...]] = {}
         self.nodes: dict[str, Node] = {}
         self.pods: dict[ObjectKey, SpeakerPod] = {}
-        self.config: ConfigChanged | None = None
+        self.config: AnyConfigChanged | None = None
         """The newest configuration, if it came since somebody last took it away from here."""
         self.dirty: set[ObjectKey] = set()
         """Services to look at anew."""
@@ -53,7 +54,7 @@ class Surroundings:
                 _set(self.nodes, name, node)
             case SpeakerPodChanged(key, pod):
                 _set(self.pods, key, pod)
-            case ConfigChanged():
+            case ConfigChanged() | ResourcesChanged():
                 self.config = change
             case Synced():
                 self.synced = True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
-from tests.cluster.controllers import CONVERGED_S, NAMESPACE, Site, deployed
+from tests.cluster.controllers import CONVERGED_S, DEPLOY, NAMESPACE, Site, deployed
+from tests.lab.crds import install_our_crds
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 POOL = "address-pools:\n- {name: default, protocol: layer2, addresses: [10.206.65.234-10.206.65.253]}\n"
 SMALL = "- {name: expensive, protocol: layer2, auto-assign: false, addresses: [10.206.65.224/31]}\n"
+DEFINITIONS = DEPLOY / "crds" / "metallb.io.yaml"
+CUSTOM_RESOURCES = {
+    definition["spec"]["names"]["plural"]
+    for definition in [*yaml.safe_load_all(DEFINITIONS.read_text(encoding="utf-8"))]
+} | {"addresspools"}
 EXPENSIVE = {"metallb.universe.tf/address-pool": "expensive"}
 
 
@@ -230,22 +237,38 @@ def _grants() -> list[tuple[str, str, str, str]]:
     ]
 
 
+def _without(rule: dict[str, Any], verb: str) -> dict[str, Any]:
+    return {**rule, "verbs": [granted for granted in rule["verbs"] if granted != verb]}
+
+
+def _address_pools() -> dict[str, Any]:
+    """Define AddressPools, which MetalLB had until 0.14.2 and deploy/ does not define."""
+    definition: dict[str, Any] = copy.deepcopy(next(iter(yaml.safe_load_all(DEFINITIONS.read_text(encoding="utf-8")))))
+    definition["metadata"]["name"] = "addresspools.metallb.io"
+    definition["spec"]["names"] = {"kind": "AddressPool", "plural": "addresspools"}
+    return definition
+
+
 @pytest.mark.parametrize(("kind", "name", "resource", "verb"), _grants(), ids=str)
 def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, verb: str) -> None:
     rbac = copy.deepcopy(deployed("rbac.yaml"))
     for role in rbac:
         if (role["kind"], role["metadata"]["name"]) == (kind, name):
-            for rule in role["rules"]:
-                if resource in rule["resources"]:
-                    rule["verbs"] = [granted for granted in rule["verbs"] if granted != verb]
+            rules = ({**rule, "resources": [each]} for rule in role["rules"] for each in rule["resources"])
+            role["rules"] = [_without(rule, verb) if rule["resources"] == [resource] else rule for rule in rules]
             role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
     site.api.wipe()
     site.grant(rbac)
     site.api.apply(*deployed("workloads.yaml"))  # the secret belongs to the Deployment
     site.configure(POOL)
     site.service("nginx")
+    flags = ["--ml-secret-name=memberlist", "--deployment=controller"]
+    if resource in CUSTOM_RESOURCES:
+        install_our_crds(site.api)
+        site.api.apply(_address_pools())
+        flags.append("--config-source=crs")
     since = len(site.api.audited())
-    controller = site.start("--ml-secret-name=memberlist", "--deployment=controller")
+    controller = site.start(*flags)
 
     def missed() -> bool:
         refused = any(

@@ -1,4 +1,4 @@
-"""MetalLB's custom resource definitions, from the Go module that a part was built from."""
+"""Custom resource definitions: MetalLB's, from the Go module that a part was built from, and our own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.lab.kube.client import ApiRefusal
 from tests.lab.parts import PARTS, LabError
 from tests.lab.toolchain import go_command, needed_release
 from tests.lab.wait import wait_until
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.lab.kube.control_plane import ControlPlane
 
 METALLB = "metallb-0.15"
+OURS = Path(__file__).parents[2] / "deploy" / "crds"
 READY_S = 30
 _HIGHEST_ASN = 2**32 - 1
 _KINDS = frozenset(
@@ -39,6 +41,12 @@ def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
     wait_until(lambda: _is_served(api), READY_S, "the API server serves MetalLB's custom resources")
 
 
+def install_our_crds(api: ControlPlane) -> None:
+    """Give an API server the CRDs in deploy/, and wait until it serves them."""
+    api.kubectl("apply", "-f", str(OURS))
+    wait_until(lambda: _is_served(api), READY_S, "the API server serves our custom resources")
+
+
 def _lengthen(schema: Any) -> None:
     if isinstance(schema, dict):
         if schema.get("maximum") == _HIGHEST_ASN and schema.get("format") == "int32":
@@ -49,12 +57,20 @@ def _lengthen(schema: Any) -> None:
 
 
 def _is_served(api: ControlPlane) -> bool:
+    """Tell whether every kind is listed; for a while after it is defined it is refused as initializing."""
     groups = api.admin.get("/apis")["groups"]
     if not any(group["name"] == "metallb.io" for group in groups):
         return False
     served: set[Any] = set()
     for version in ("v1beta1", "v1beta2"):
-        served |= {resource["name"] for resource in api.admin.get(f"/apis/metallb.io/{version}")["resources"]}
+        try:
+            resources = api.admin.get(f"/apis/metallb.io/{version}")["resources"]
+            names = {resource["name"] for resource in resources if "/" not in resource["name"]}
+            for name in names:
+                api.admin.get(f"/apis/metallb.io/{version}/{name}?limit=1")
+        except ApiRefusal:
+            return False
+        served |= names
     return served >= _KINDS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.controllers import NAMESPACE, deployed
+from tests.lab.crds import install_our_crds
 from tests.lab.kube.control_plane import ControlPlane
 from tests.seeds.story import App, Story
 
@@ -23,6 +24,7 @@ class ApiStory(Story):
     def _open(self) -> None:
         address = f"{self._networks[0]}.{_PLACE_ON_THE_LAN}"
         self.lan.join(f"{address}/24")
+        self._resources: set[tuple[str, str]] = set()
         self.api = self._stack.enter_context(ControlPlane(address=address))
         namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
         self.api.apply(*deployed("namespace.yaml"), *namespaces)
@@ -43,6 +45,20 @@ class ApiStory(Story):
         for node in (each for each in objects if each["kind"] == "Node"):
             path = f"/api/v1/nodes/{node['metadata']['name']}/status"
             self.api.admin.patch(path, {"status": node["status"]})
+
+    def use_resources(self) -> None:
+        """Have daemons read custom resources, whose definitions are installed for that."""
+        super().use_resources()
+        install_our_crds(self.api)
+
+    def configure_by(self, *resources: Object) -> None:
+        """Apply these custom resources and delete those of before."""
+        applied = {(each["kind"], each["metadata"]["name"]) for each in resources}
+        if resources:
+            self.api.apply(*resources)
+        for kind, name in sorted(self._resources - applied):
+            self.api.kubectl("-n", NAMESPACE, "delete", kind, name)
+        self._resources = applied
 
     def _remove(self, app: App) -> None:
         for kind in ("service", "endpointslice"):

@@ -101,6 +101,7 @@ class Story:
         self._broken: set[tuple[str, str]] = set()
         self._speakers: dict[str, subprocess.Popen[Any]] = {}
         self._daemons: list[subprocess.Popen[Any]] = []
+        self._flags: list[str] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -165,7 +166,17 @@ class Story:
         controller.wait()
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "metalpy", program, *self._place(program), "--log-level", "debug", *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "metalpy",
+            program,
+            *self._place(program),
+            *self._flags,
+            "--log-level",
+            "debug",
+            *arguments,
+        ]
 
     def _place(self, program: str) -> list[str]:
         """Give the flags that tell a daemon where the cluster lives."""
@@ -198,6 +209,14 @@ class Story:
         self.apply(
             "config.yaml", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config": text}}
         )
+
+    def use_resources(self) -> None:
+        """Have daemons that start from now on read custom resources."""
+        self._flags = ["--config-source=crs"]
+
+    def configure_by(self, *resources: Object) -> None:
+        """Make these custom resources the configuration, and delete others."""
+        self.apply("resources.yaml", *resources)
 
     def deploy(self, app: App) -> None:
         """Create a Service with its pods, or change it."""

@@ -12,8 +12,10 @@ import yaml
 
 from metalpy import __version__
 from metalpy.cli.options import DEFAULT_NAMESPACE
+from metalpy.config import resource_sections
 from metalpy.config.legacy import parse_legacy
 from metalpy.config.manifest import text_of_file
+from metalpy.config.resource_objects import OLD_POOL, VERSIONS
 from metalpy.observe.http import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -116,6 +118,35 @@ def test_everything_is_in_the_one_namespace_and_that_comes_first() -> None:
 
 def test_apply_of_the_directory_leaves_the_users_configuration_alone() -> None:
     assert "ConfigMap" not in {each["kind"] for each in OBJECTS}
+
+
+def test_definitions_are_of_the_kinds_that_are_read_in_their_newest_version_and_no_others() -> None:
+    text = (DEPLOY / "crds" / "metallb.io.yaml").read_text(encoding="utf-8")
+    found = {each["spec"]["names"]["kind"]: each["spec"]["versions"] for each in yaml.safe_load_all(text)}
+
+    assert {kind: tuple(each["name"] for each in versions) for kind, versions in found.items()} == {
+        kind: versions[-1:] for kind, versions in VERSIONS.items() if kind != OLD_POOL
+    }
+
+
+def test_definitions_have_every_field_that_is_read() -> None:
+    text = (DEPLOY / "crds" / "metallb.io.yaml").read_text(encoding="utf-8")
+    found = {
+        each["spec"]["names"]["kind"]: set(
+            each["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        )
+        for each in yaml.safe_load_all(text)
+    }
+    unreleased = {"preferredNodeSelectors"}
+
+    assert found == {
+        "IPAddressPool": set(resource_sections.POOL.keys),
+        "L2Advertisement": set(resource_sections.L2_ADVERTISEMENT.keys) - unreleased,
+        "BGPAdvertisement": set(resource_sections.BGP_ADVERTISEMENT.keys),
+        "BGPPeer": set(resource_sections.PEER["v1beta2"].keys),
+        "BFDProfile": set(resource_sections.PROFILE.keys),
+        "Community": set(resource_sections.COMMUNITY.keys),
+    }
 
 
 @pytest.mark.parametrize("file", sorted((DEPLOY / "examples").glob("*.yaml")), ids=lambda file: str(file.name))

@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from metalpy.cluster.interface import (
+    AnyConfigChanged,
     Change,
     Cluster,
     ConfigChanged,
     EndpointsChanged,
     NodeChanged,
+    ResourcesChanged,
     ServiceChanged,
     Synced,
 )
@@ -35,7 +37,7 @@ class Stream:
         self.services: dict[ObjectKey, Service] = {}
         self.endpoints: dict[ObjectKey, tuple[Endpoint, ...]] = {}
         self.nodes: dict[str, Node] = {}
-        self.config: ConfigChanged | None = None
+        self.config: AnyConfigChanged | None = None
         self.is_synced = False
         self.seen: list[Change] = []
 
@@ -88,7 +90,7 @@ class Stream:
                 del self.nodes[name]
             case NodeChanged(name, node) if node is not None:
                 self.nodes[name] = node
-            case ConfigChanged():
+            case ConfigChanged() | ResourcesChanged():
                 self.config = change
             case Synced():
                 self.is_synced = True

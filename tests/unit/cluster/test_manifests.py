@@ -109,6 +109,7 @@ async def test_fallback_config_map_counts_while_there_is_no_usual_one(
     async with Stream(cluster) as stream:
         await stream.synced()
         assert stream.config is not None
+        assert isinstance(stream.config, ConfigChanged)
         assert stream.config.key.name == "metallb-config"
 
         (directory / "config.yaml").write_text(config_map("new"))

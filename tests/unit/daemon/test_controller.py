@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from metalpy.allocation.allocator import OnConflict
 from metalpy.cluster.interface import ServiceChanged, Synced
 from metalpy.daemon import status_writer
 from metalpy.daemon.contests import ROUNDS
@@ -28,11 +29,12 @@ OTHER = pool("q", "10.4.0.0/31")
 
 
 class Setup:
-    def __init__(self) -> None:
+    def __init__(self, on_conflict: OnConflict = OnConflict.REFUSE) -> None:
         self.cluster = FakeCluster()
         self.registry = CollectorRegistry()
         client, pools = ClientMetrics(self.registry), AllocatorMetrics(self.registry)
-        self.controller = Controller(self.cluster, client, pools, StatusMetrics(self.registry))
+        statuses = StatusMetrics(self.registry)
+        self.controller = Controller(self.cluster, client, pools, statuses, on_conflict=on_conflict)
 
     async def take(self, changes: Sequence[Change]) -> None:
         """Have a batch taken in and everything written that follows from it."""

@@ -1,0 +1,143 @@
+"""Custom resources on an API server: which kinds are served, all their objects, and news of them when it is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.api_sinks import ResourceSink
+from metalpy.cluster.reflector import Reflector, Resource
+from metalpy.cluster.resources import resource_set
+from metalpy.config.resource_objects import BASIC_AUTH, GROUP, OLD_POOL, VERSIONS
+from metalpy.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metalpy.cluster.api_session import ApiSession
+    from metalpy.cluster.interface import ResourcesChanged
+
+QUIET_S = 0.3
+"""Objects that are written at once come one by one: they are one change when none comes for this long..."""
+LONGEST_S = 3.0
+"""... or when they have been coming for this long."""
+LOOK_S = 10.0
+"""How often to see whether kinds that were not served are."""
+NOT_FOUND = 404
+
+_SECRETS = "Secret"
+_log = structlog.get_logger()
+
+
+class ApiResources:
+    """All custom resources of one namespace, and the Secrets that they name where those are granted.
+
+    A kind that is not served has no objects. `listed` is called after every list, `changed` when objects changed
+    and it is quiet again.
+    """
+
+    def __init__(
+        self,
+        session: ApiSession,
+        namespace: str,
+        *,
+        listed: Callable[[], None],
+        changed: Callable[[], None],
+        with_secrets: bool,
+    ) -> None:
+        self._session = session
+        self._namespace = namespace
+        self._listed = listed
+        self._changed = changed
+        self._with_secrets = with_secrets
+        self._touched = asyncio.Event()
+        self._sinks: dict[str, ResourceSink] = {}
+        self._reflectors: list[Reflector] = []
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether everything that was served at the start has been seen."""
+        return all(reflector.is_listed for reflector in self._reflectors)
+
+    @property
+    def present(self) -> ResourcesChanged:
+        """What there is."""
+        by_kind = {kind: sink.objects for kind, sink in self._sinks.items()}
+        secrets = by_kind.pop(_SECRETS, ())
+        resources = (obj for objects in by_kind.values() for obj in objects)
+        return resource_set(self._namespace, resources, secrets, secrets_unseen=not self._with_secrets)
+
+    async def look(self) -> None:
+        """Find out what is served and granted. Asks until there is an answer."""
+        while True:
+            try:
+                self._follow(await self._served())
+                break
+            except ClusterError as error:
+                _log.warning("waiting for the API server", op="startup", error=str(error))
+                await asyncio.sleep(1)
+        if self._with_secrets and await self._may_read_secrets():
+            selector = {"fieldSelector": f"type={BASIC_AUTH}"}
+            self._add(_SECRETS, "v1", Resource(f"/api/v1/namespaces/{self._namespace}/secrets", selector))
+
+    async def run(self) -> None:
+        """Follow everything until cancelled, kinds that come to be served too."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell())
+            followed = 0
+            while True:
+                for reflector in self._reflectors[followed:]:
+                    tasks.create_task(reflector.run())
+                followed = len(self._reflectors)
+                if self._sinks.keys() >= VERSIONS.keys() - {OLD_POOL}:
+                    return
+                await asyncio.sleep(LOOK_S)
+                try:
+                    self._follow(await self._served())
+                except ClusterError as error:
+                    _log.debug("what is served is not known just now", op="watch", error=str(error))
+
+    async def _served(self) -> dict[str, tuple[str, str]]:
+        """Give the kinds that are served, with the newest version that can be read and the name in paths."""
+        found: dict[str, tuple[str, str]] = {}
+        for version in sorted({version for versions in VERSIONS.values() for version in versions}):
+            try:
+                resources = (await self._session.get(f"/apis/{GROUP}/{version}"))["resources"]
+            except ApiError as error:
+                if error.code != NOT_FOUND:
+                    raise
+                continue
+            for each in resources:
+                if version in VERSIONS.get(each["kind"], ()) and "/" not in each["name"]:
+                    found[each["kind"]] = version, each["name"]
+        return found
+
+    def _follow(self, served: dict[str, tuple[str, str]]) -> None:
+        for kind in sorted(served.keys() - self._sinks.keys()):
+            version, plural = served[kind]
+            path = f"/apis/{GROUP}/{version}/namespaces/{self._namespace}/{plural}"
+            self._add(kind, f"{GROUP}/{version}", Resource(path))
+
+    def _add(self, kind: str, version: str, resource: Resource) -> None:
+        sink = self._sinks[kind] = ResourceSink(kind, version, self._touched.set)
+        self._reflectors.append(Reflector(self._session, resource, sink, self._listed))
+
+    async def _may_read_secrets(self) -> bool:
+        for verb in ("list", "watch"):
+            if not await self._session.is_granted(verb, "secrets", namespace=self._namespace):
+                _log.info("reading secrets is not granted: no BGPPeer can have a passwordSecret", op="startup")
+                return False
+        return True
+
+    async def _tell(self) -> None:
+        while True:
+            await self._touched.wait()
+            since_s = time.monotonic()
+            while self._touched.is_set() and time.monotonic() - since_s < LONGEST_S:
+                self._touched.clear()
+                await asyncio.sleep(QUIET_S)
+            self._changed()

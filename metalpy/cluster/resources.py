@@ -1,0 +1,71 @@
+"""Custom resources as both kinds of cluster hand them on: trimmed to what is read, in one set, if they are the ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metalpy.cluster.interface import AnyConfigChanged, ConfigChanged, ConfigSource, ResourcesChanged
+from metalpy.config.resource_objects import PEER, POOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Json = dict[str, Any]
+
+_METADATA = ("name", "namespace", "uid", "labels")
+_TOP = ("spec", "type", "data", "stringData")
+
+
+def resource_from(obj: Mapping[str, Any], kind: str, version: str) -> Json:
+    """Give what is read of an object: no status and no resource version, so that equal ones mean the same."""
+    metadata = obj.get("metadata") or {}
+    trimmed: Json = {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {name: metadata[name] for name in _METADATA if name in metadata},
+    }
+    return trimmed | {name: obj[name] for name in _TOP if name in obj}
+
+
+def resource_set(
+    namespace: str, resources: Iterable[Json], secrets: Iterable[Json], *, secrets_unseen: bool = False
+) -> ResourcesChanged:
+    """Put a set together: of the Secrets only those of the namespace that its BGPPeers name."""
+    objects = sorted(resources, key=_place)
+    named = {name for obj in objects if (name := secret_named_by(obj))}
+    wanted = (secret for secret in secrets if _place(secret)[1:] in {(namespace, name) for name in named})
+    return ResourcesChanged(namespace, (*objects, *sorted(wanted, key=_place)), secrets_unseen)
+
+
+def secret_named_by(obj: Mapping[str, Any]) -> str:
+    """Name the Secret that a BGPPeer has its password in; empty if it has none, or is no BGPPeer."""
+    spec = obj.get("spec")
+    reference = spec.get("passwordSecret") if obj.get("kind") == PEER and isinstance(spec, dict) else None
+    name = reference.get("name") if isinstance(reference, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def chosen(
+    source: ConfigSource, configmap: ConfigChanged | None, resources: ResourcesChanged | None
+) -> AnyConfigChanged | None:
+    """Tell which of the two is the configuration; None while there is none. They are never merged."""
+    match source:
+        case ConfigSource.CONFIGMAP:
+            return configmap
+        case ConfigSource.CRS:
+            return resources
+        case ConfigSource.AUTO:
+            has_pool = resources is not None and any(obj["kind"] == POOL for obj in resources.objects)
+            return configmap or (resources if has_pool else None)
+
+
+def gone(change: AnyConfigChanged) -> AnyConfigChanged:
+    """Give the change that says that this configuration is no more."""
+    if isinstance(change, ConfigChanged):
+        return ConfigChanged(change.key, None, change.uid)
+    return ResourcesChanged(change.namespace)
+
+
+def _place(obj: Json) -> tuple[str, str, str]:
+    metadata = obj["metadata"]
+    return obj["kind"], metadata.get("namespace", ""), metadata["name"]

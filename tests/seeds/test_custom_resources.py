@@ -1,0 +1,99 @@
+"""Stories T2 and T3 as their authors wrote them: the configuration is custom resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.wait import wait_until
+from tests.seeds.edge import Edge
+from tests.seeds.story import CONVERGED_S, App
+from tests.seeds.test_bgp import gobgpd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.seeds.story import Story
+
+Object = dict[str, Any]
+NODES = ("node1", "node2", "node3")
+NGINX = App("nginx-svc")
+
+
+def resource(kind: str, name: str, version: str = "v1beta1", **spec: object) -> Object:
+    metadata = {"name": name, "namespace": "metallb-system"}
+    made = {"apiVersion": f"metallb.io/{version}", "kind": kind, "metadata": metadata}
+    return {**made, "spec": spec} if spec else made
+
+
+LAYER2_POOL = resource("IPAddressPool", "layer2-pool", addresses=["192.168.3.170-192.168.3.179"])
+LAYER2_LB = resource("L2Advertisement", "layer2-lb", ipAddressPools=["layer2-pool"])
+
+
+def test_layer2_pool_is_announced_while_it_is_advertised_and_keeps_its_services_when_deleted(
+    tmp_path: Path, place: type[Story]
+) -> None:
+    with place(tmp_path, ["192.168.3.0/24"], first_node=103) as story:
+        story.use_resources()
+        story.configure_by(LAYER2_POOL, LAYER2_LB)
+        story.deploy(NGINX)
+        story.start()
+        story.await_address(NGINX, "192.168.3.170")
+        assert story.fetch("192.168.3.170").startswith("Welcome to nginx")
+        assert story.owner("192.168.3.170") in NODES
+
+        story.configure_by(LAYER2_POOL)
+        wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "a pool without advertisement is silent")
+        assert story.address(NGINX) == "192.168.3.170"
+
+        story.configure_by(LAYER2_POOL, LAYER2_LB)
+        assert story.fetch("192.168.3.170").startswith("Welcome to nginx")
+
+        # MetalLB since 0.13.8 clears the Service here, which is how clusters lost all their addresses at once.
+        story.configure_by(LAYER2_LB)
+        wait_until(lambda: _is_stale(story), CONVERGED_S, "the lack of the pool is told")
+        assert story.fetch("192.168.3.170").startswith("Welcome to nginx")
+        assert story.address(NGINX) == "192.168.3.170"
+
+        story.delete(NGINX)
+        wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "the deleted Service is silent")
+
+
+def test_service_gets_the_address_it_asks_for_and_no_other(tmp_path: Path, place: type[Story]) -> None:
+    myapp = App("myapp", load_balancer_ip="192.168.10.222")
+    outside = App("outside", load_balancer_ip="192.168.10.199")
+
+    with place(tmp_path, ["192.168.10.0/24"]) as story:
+        story.use_resources()
+        pool = resource("IPAddressPool", "first-pool", addresses=["192.168.10.200-192.168.10.250"])
+        story.configure_by(pool, resource("L2Advertisement", "example", ipAddressPools=["first-pool"]))
+        story.deploy(myapp)
+        story.deploy(outside)
+        story.start()
+        story.await_address(myapp, "192.168.10.222")
+
+        assert story.fetch("192.168.10.222").startswith("Welcome to nginx")
+        story.await_event("default", "outside", "AllocationFailed", '["192.168.10.199"] is not allowed in config')
+
+
+def test_router_reaches_a_service_over_all_nodes(tmp_path: Path, place: type[Story]) -> None:
+    with (
+        place(tmp_path, ["192.168.3.0/24"], first_node=103) as story,
+        Edge(story, address="192.168.3.180", asn=65000, node_asn=65001) as edge,
+    ):
+        story.use_resources()
+        story.configure_by(
+            resource("BGPPeer", "sample", "v1beta2", myASN=65001, peerASN=65000, peerAddress="192.168.3.180"),
+            resource("IPAddressPool", "first-pool", addresses=["192.168.0.10-192.168.0.99"]),
+            resource("BGPAdvertisement", "example"),
+        )
+        story.deploy(NGINX)
+        story.start(gobgpd())
+        story.await_address(NGINX, "192.168.0.10")
+
+        edge.await_summary(dict.fromkeys(NODES, ("Established", 1)))
+        edge.await_next_hops("192.168.0.10", *NODES)
+        assert edge.fetch("192.168.0.10").startswith("Welcome to nginx on node")
+
+
+def _is_stale(story: Story) -> bool:
+    return all(any(line.get("event") == "configStale" for line in story.log(name)) for name in ("controller", *NODES))

@@ -1,0 +1,182 @@
+"""Custom resources as a daemon's configuration: all or nothing, told on the object, and never a Service's loss."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from metalpy.allocation.allocator import OnConflict
+from metalpy.cluster.interface import ResourcesChanged, Synced
+from metalpy.cluster.resources import resource_set
+from metalpy.daemon import controller as daemon
+from metalpy.model import ObjectKey
+from tests.unit.daemon.fake_cluster import changed, pools, service
+from tests.unit.daemon.fake_cluster import pool as legacy_pool
+from tests.unit.daemon.test_controller import Setup
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+NAMESPACE = "metallb-system"
+SELECTORS = "namespaceSelectors"
+
+
+@pytest.fixture
+def on_conflict() -> OnConflict:
+    return OnConflict.REFUSE
+
+
+@pytest.fixture
+async def setup(on_conflict: OnConflict, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Setup]:
+    monkeypatch.setattr(daemon, "GRACE_S", 3600.0)
+    made = Setup(on_conflict)
+    running = asyncio.create_task(made.controller.run())
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def resource(kind: str, name: str, version: str = "v1beta1", **spec: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"}
+    return {"apiVersion": f"metallb.io/{version}", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def pool(name: str, *addresses: str, **spec: Any) -> dict[str, Any]:
+    return resource("IPAddressPool", name, addresses=list(addresses), **spec)
+
+
+def resources(*objects: dict[str, Any], secrets_unseen: bool = False) -> ResourcesChanged:
+    return resource_set(NAMESPACE, objects, (), secrets_unseen=secrets_unseen)
+
+
+def key(name: str) -> ObjectKey:
+    return ObjectKey(NAMESPACE, name)
+
+
+async def test_resources_give_addresses_and_an_edit_is_in_force(setup: Setup) -> None:
+    await setup.take([resources(pool("a", "10.3.0.0/32")), *changed(service("one"), service("two")), Synced()])
+    await setup.take([resources(pool("a", "10.3.0.0/31"))])
+
+    assert setup.written(service("one").key) == [("10.3.0.0",)]
+    assert setup.written(service("two").key) == [("10.3.0.1",)]
+
+
+async def test_every_faulty_object_is_told_and_the_last_good_set_stays(setup: Setup) -> None:
+    await setup.take([resources(pool("a", "10.3.0.0/31")), Synced()])
+    bad_peer = resource("BGPPeer", "p", "v1beta2", myASN=1, peerASN=2, peerAddress="nowhere")
+    await setup.take([resources(pool("a", "10.4.0.0/33"), bad_peer, pool("b", "10.5.0.0/24"))])
+
+    told = {(event.kind, event.key.name, event.uid, event.api_version) for event in setup.cluster.events}
+    assert told == {
+        ("IPAddressPool", "a", "uid-a", "metallb.io/v1beta1"),
+        ("BGPPeer", "p", "uid-p", "metallb.io/v1beta2"),
+    }
+    assert all("spec." in event.message and "stays in force" in event.message for event in setup.cluster.events)
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
+    await setup.take(changed(service("one")))
+    assert setup.written(service("one").key) == [("10.3.0.0",)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "kind", "field"),
+    [
+        (
+            [pool("a", "10.3.0.0/31"), resource("L2Advertisement", "b", interfaces=["e"])],
+            "L2Advertisement",
+            "interfaces",
+        ),
+        ([pool("a", "10.3.0.0/31", serviceAllocation={SELECTORS: [{}]})], "IPAddressPool", SELECTORS),
+    ],
+)
+async def test_field_that_cannot_be_honoured_refuses_the_set(
+    setup: Setup, objects: list[dict[str, Any]], kind: str, field: str
+) -> None:
+    await setup.take([resources(*objects), *changed(service("one")), Synced()])
+
+    assert setup.cluster.written == []
+    (event,) = setup.cluster.events
+    assert event.kind == kind
+    assert field in event.message
+
+
+async def test_set_that_drops_a_held_address_is_refused_until_nobody_holds_it(setup: Setup) -> None:
+    await setup.take([resources(pool("a", "10.3.0.0/31")), *changed(service("one")), Synced()])
+    await setup.take([resources(pool("b", "10.4.0.0/31"))])
+
+    assert setup.cluster.reasons(key("b")) == ["ConfigConflict"]
+    assert setup.written(service("one").key) == [("10.3.0.0",)]
+
+
+@pytest.mark.parametrize("on_conflict", OnConflict)
+async def test_no_pools_touch_no_service_whatever_is_done_on_conflict(setup: Setup) -> None:
+    await setup.take([resources(), *changed(service("held", "10.9.0.9")), Synced()])
+    await setup.take([resources(pool("a", "10.9.0.0/24"))])
+    await setup.take([resources()])
+    await setup.take(changed(service("late")))
+
+    assert setup.written(service("held").key) == []
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
+
+
+async def test_pools_that_come_one_by_one_move_no_service(setup: Setup) -> None:
+    first, second = pool("a", "10.3.0.0/24"), pool("b", "10.4.0.0/24")
+    held = service("held", "10.4.0.7")
+    await setup.take([resources(first), *changed(held, service("new")), Synced()])
+    await setup.take([resources(first, second)])
+    await setup.take(changed(service("asks", load_balancer_ip="10.4.0.7")))
+
+    assert setup.written(held.key) == []
+    assert setup.written(service("new").key) == [("10.3.0.0",)]
+    assert setup.cluster.reasons(service("asks").key) == ["AllocationFailed"], "it is held"
+
+
+async def test_address_of_no_pool_is_cleared_when_the_grace_is_over(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "GRACE_S", 0.05)
+    held = service("held", "10.4.0.7")
+    await setup.take([resources(pool("a", "10.3.0.0/24")), *changed(held), Synced()])
+    assert setup.written(held.key) == []
+
+    async with asyncio.timeout(10):
+        await setup.cluster.told.wait()
+    assert setup.written(held.key) == [("10.3.0.0",)]
+
+
+async def test_service_that_went_within_the_grace_is_forgotten(setup: Setup) -> None:
+    held = service("held", "10.4.0.7")
+    await setup.take([resources(pool("a", "10.3.0.0/24")), *changed(held), Synced()])
+    await setup.take(changed(service("held", "10.4.0.7", type="ClusterIP")))
+
+    assert setup.written(held.key) == [()], "it is no load balancer any more"
+
+
+async def test_configmap_has_no_grace(setup: Setup) -> None:
+    held = service("held", "10.4.0.7")
+    await setup.take([pools(legacy_pool("p", "10.3.0.0/31")), *changed(held), Synced()])
+
+    assert setup.written(held.key) == [("10.3.0.0",)]
+
+
+@pytest.mark.parametrize(("unseen", "loaded"), [(True, 1), (False, None)])
+async def test_secret_counts_as_there_only_where_it_cannot_be_seen(
+    setup: Setup, unseen: bool, loaded: int | None
+) -> None:
+    spec = {"myASN": 1, "peerASN": 2, "peerAddress": "10.9.0.1", "passwordSecret": {"name": "s"}}
+    peer = resource("BGPPeer", "p", "v1beta2", **spec)
+    await setup.take([resources(pool("a", "10.3.0.0/31"), peer, secrets_unseen=unseen), Synced()])
+
+    assert bool(setup.metric("metallb_k8s_client_config_loaded_bool")) is bool(loaded)
+    assert bool(setup.cluster.reasons(key("p"))) is not bool(loaded)
+
+
+async def test_text_that_a_manifest_does_not_quote_is_refused_and_not_guessed(setup: Setup) -> None:
+    peer = resource("BGPPeer", "p", "v1beta2", myASN=1, peerASN=2, peerAddress="10.9.0.1", password=493)
+    await setup.take([resources(pool("a", "10.3.0.0/31"), peer), Synced()])
+
+    (event,) = setup.cluster.events
+    assert "put it in quotes" in event.message
