@@ -264,8 +264,7 @@ def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, 
     site.service("nginx")
     flags = ["--ml-secret-name=memberlist", "--deployment=controller"]
     if resource in CUSTOM_RESOURCES:
-        install_our_crds(site.api)
-        site.api.apply(_address_pools())
+        install_our_crds(site.api, _address_pools())
         flags.append("--config-source=crs")
     since = len(site.api.audited())
     controller = site.start(*flags)

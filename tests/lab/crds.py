@@ -41,10 +41,13 @@ def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
     wait_until(lambda: _is_served(api), READY_S, "the API server serves MetalLB's custom resources")
 
 
-def install_our_crds(api: ControlPlane) -> None:
-    """Give an API server the CRDs in deploy/, and wait until it serves them."""
+def install_our_crds(api: ControlPlane, *further: dict[str, Any]) -> None:
+    """Give an API server the CRDs in deploy/ and further ones of the group, and wait until it serves them."""
     api.kubectl("apply", "-f", str(OURS))
-    wait_until(lambda: _is_served(api), READY_S, "the API server serves our custom resources")
+    if further:
+        api.apply(*further)
+    plurals = {definition["spec"]["names"]["plural"] for definition in further}
+    wait_until(lambda: _is_served(api, _KINDS | plurals), READY_S, "the API server serves our custom resources")
 
 
 def _lengthen(schema: Any) -> None:
@@ -56,7 +59,7 @@ def _lengthen(schema: Any) -> None:
         _lengthen(inner)
 
 
-def _is_served(api: ControlPlane) -> bool:
+def _is_served(api: ControlPlane, kinds: frozenset[str] = _KINDS) -> bool:
     """Tell whether every kind is listed; for a while after it is defined it is refused as initializing."""
     groups = api.admin.get("/apis")["groups"]
     if not any(group["name"] == "metallb.io" for group in groups):
@@ -71,7 +74,7 @@ def _is_served(api: ControlPlane) -> bool:
         except ApiRefusal:
             return False
         served |= names
-    return served >= _KINDS
+    return served >= kinds
 
 
 def _module_directory(part: str) -> Path:

@@ -122,16 +122,25 @@ async def test_no_pools_touch_no_service_whatever_is_done_on_conflict(setup: Set
     assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
 
 
+async def test_start_without_pools_decides_nothing(setup: Setup) -> None:
+    held, pending = service("held", "10.9.0.9"), service("pending")
+    await setup.take([resources(resource("BFDProfile", "fast")), *changed(held, pending), Synced()])
+
+    assert setup.cluster.written == []
+    assert setup.cluster.reasons(pending.key) == [], "not even that there is no address"
+    assert setup.metric("metallb_k8s_client_config_stale_bool") == 1
+
+
 async def test_pools_that_come_one_by_one_move_no_service(setup: Setup) -> None:
     first, second = pool("a", "10.3.0.0/24"), pool("b", "10.4.0.0/24")
     held = service("held", "10.4.0.7")
-    await setup.take([resources(first), *changed(held, service("new")), Synced()])
+    asks = service("asks", load_balancer_ip="10.4.0.7", created="2020-01-01T00:00:00Z")
+    await setup.take([resources(first), *changed(held, service("new"), asks), Synced()])
     await setup.take([resources(first, second)])
-    await setup.take(changed(service("asks", load_balancer_ip="10.4.0.7")))
 
     assert setup.written(held.key) == []
     assert setup.written(service("new").key) == [("10.3.0.0",)]
-    assert setup.cluster.reasons(service("asks").key) == ["AllocationFailed"], "it is held"
+    assert setup.written(asks.key) == [], "it is held, though nobody could see by whom before its pool came"
 
 
 async def test_address_of_no_pool_is_cleared_when_the_grace_is_over(
