@@ -60,7 +60,7 @@ class ApiResources:
 
     @property
     def is_listed(self) -> bool:
-        """Whether everything that was served at the start has been seen."""
+        """Whether everything that is served and followed has been seen."""
         return all(reflector.is_listed for reflector in self._reflectors)
 
     @property
@@ -137,7 +137,8 @@ class ApiResources:
         while True:
             await self._touched.wait()
             since_s = time.monotonic()
-            while self._touched.is_set() and time.monotonic() - since_s < LONGEST_S:
+            # Kinds that come to be served are one set with the others only when all of them have been seen.
+            while not self.is_listed or (self._touched.is_set() and time.monotonic() - since_s < LONGEST_S):
                 self._touched.clear()
                 await asyncio.sleep(QUIET_S)
             self._changed()

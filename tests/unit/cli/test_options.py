@@ -20,6 +20,7 @@ from metalpy.cli.options import (
     http_settings,
 )
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
+from metalpy.cluster.interface import ConfigSource
 from metalpy.daemon.bgp_announcing import Parting
 from metalpy.daemon.settings import ApiServer, Manifests, SpeakerSettings
 
@@ -187,3 +188,18 @@ def test_layer_2_rules_are_off_unless_asked_for() -> None:
 
     assert speaker_settings(plain).layer2 == Rules()
     assert speaker_settings(chosen).layer2 == Rules(spread=True, subnet_aware=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [
+        ((), ConfigSource.CONFIGMAP),
+        (("--config-source=configmap",), ConfigSource.CONFIGMAP),
+        (("--config-source", "crs"), ConfigSource.CRS),
+        (("--config-source=auto",), ConfigSource.AUTO),
+    ],
+)
+def test_configuration_is_the_configmap_unless_something_else_is_asked_for(
+    words: tuple[str, ...], source: ConfigSource
+) -> None:
+    assert cluster_settings(parsed("--manifests", "m", "--node-name", "n", *words)).source is source
