@@ -26,6 +26,9 @@ _LONGEST_PAUSE_S = 300.0
 """Between two calls to a peer that stays away: each is one more in its log."""
 _ANSWER_S = 5.0
 """The kernel gives up on a neighbour after three seconds, and that is another cause than silence."""
+_IN_A_ROW = 2
+_IN_A_ROW_AGAINST = 4
+"""How often an uncertain cause is to be found before it is told, and before it takes a certain one's place."""
 _COLLISION = (6, 7)
 """RFC 4486: it is about to have a session with gobgpd."""
 _BAD_PEER_AS, _BAD_IDENTIFIER = (2, 2), (2, 3)
@@ -74,6 +77,9 @@ async def diagnose(session: Session, *, gobgpd_says: str = "", answer_s: float =
     if answer.is_accepted and answer.asn == peer.peer_asn:
         says = gobgpd_says or "gobgpd does not say why"
         return Cause(f"it would have the session, and gobgpd has none: {says}", is_certain=False)
+    if not answer.error and answer.is_closed and not answer.notification and answer.asn in {None, peer.peer_asn}:
+        who = f"it has no neighbor {answer.local}, which is this node, has it disabled, or waits after an error"
+        return Cause(f"it hangs up without a word: {who}", is_certain=False)
     if not answer.error:
         text = _of_talk(session, answer)
     elif answer.error != errno.ETIMEDOUT:
@@ -119,8 +125,6 @@ def _of_talk(session: Session, answer: Answer) -> str:
         )
         hint = f": is our router ID {session.router_id} its own?" if answer.notification == _BAD_IDENTIFIER else ""
         return f"it refuses the session: {words}{hint}"
-    if answer.is_closed:
-        return f"it hangs up: it has no neighbor {answer.local}, which is this node, or has it disabled"
     return f"it takes the connection and says nothing: is that a BGP router on port {peer.port}?"
 
 
@@ -129,8 +133,17 @@ class _Doubt:
     session: Session
     due_s: float
     pause_s: float
-    uncertain: Cause | None = None
-    """What was found last, and may have been a coincidence."""
+    is_certain: bool = False
+    """Whether a certain cause was told."""
+    uncertain: str = ""
+    """What was found last, and may have been a coincidence; how often in a row."""
+    in_a_row: int = 0
+
+    def found_often(self, text: str) -> bool:
+        """Take an uncertain cause, and tell whether it is worth telling by now."""
+        self.in_a_row = self.in_a_row + 1 if text == self.uncertain else 1
+        self.uncertain = text
+        return self.in_a_row >= (_IN_A_ROW_AGAINST if self.is_certain else _IN_A_ROW)
 
 
 class Diagnosis:
@@ -182,13 +195,12 @@ class Diagnosis:
         session, address = doubt.session, doubt.session.peer.address
         says = self._chronicle.reason(address)
         cause = await diagnose(session, gobgpd_says=says, answer_s=self._answer_s)
-        before, doubt.uncertain = doubt.uncertain, None
         if cause is None or self._chronicle.are_up([address]) or self._wanted.sessions.get(address) != session:
             return
-        if cause.is_certain or before:
+        if cause.is_certain or doubt.found_often(cause.text):
+            doubt.is_certain = cause.is_certain
+            doubt.in_a_row = 0
             self._chronicle.complain(_what(session), cause.text, SESSION)
-        if not cause.is_certain:
-            doubt.uncertain = cause
 
 
 def _what(session: Session) -> str:

@@ -103,7 +103,7 @@ async def calls(peers: Peers, many: int) -> None:
         (Answer(local="10.0.0.1", notification=(2, 6)), "it refuses the session: unacceptable hold time"),
         (Answer(local="10.0.0.1", notification=(6, 99)), "it refuses the session: cease"),
         (Answer(local="10.0.0.1", notification=(99, 1)), "it refuses the session: NOTIFICATION 99/1"),
-        (Answer(local="10.0.0.1", is_closed=True), "it hangs up: it has no neighbor 10.0.0.1"),
+        (Answer(local="10.0.0.1", is_closed=True), "it hangs up without a word: it has no neighbor 10.0.0.1"),
         (Answer(local="10.0.0.1"), "it takes the connection and says nothing"),
         (Answer(errno.EINVAL), "it cannot be called: Invalid argument"),
         (ACCEPTED, "it would have the session, and gobgpd has none: gobgpd does not say why"),
@@ -158,6 +158,14 @@ async def test_peer_that_would_have_the_session_is_told_of_when_it_says_so_twice
 
     assert ["nothing listens" in told[0].why, "gobgpd has none" in told[1].why] == [True, True]
     assert len(peers.passwords) >= 4
+
+
+async def test_certain_cause_is_not_replaced_by_one_that_may_be_a_coincidence(peers: Peers, watched: Watched) -> None:
+    hangs_up = Answer(local="10.0.0.1", is_closed=True)
+    peers.answers = [WRONG_AS, hangs_up, hangs_up, WRONG_AS, hangs_up, hangs_up, hangs_up, REFUSED]
+    told = [await watched.next(), await watched.next()]
+
+    assert ["wrong AS" in told[0].why, "nothing listens" in told[1].why] == [True, True]
 
 
 async def test_peer_with_a_session_and_any_peer_while_gobgpd_is_away_is_left_alone(
