@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.lan import Lan
-from tests.lab.routers import Bird, Frr, GobgpdRouter, Neighbor, Router
+from tests.lab.routers import Bird, Frr, Neighbor, Router
 from tests.lab.wait import wait_until
 from tests.lan.bgp.speaker import UP_S, Speaker, peer
 
@@ -94,7 +94,7 @@ def test_cause_is_told(lan: Lan, tmp_path: Path, case: str) -> None:
         assert event["what"] == f"peer {changes.get('address', R1)}:{changes.get('port', 179)}"
 
 
-@pytest.mark.parametrize("kind", [Frr, Bird, GobgpdRouter])
+@pytest.mark.parametrize("kind", [Frr, Bird])
 def test_each_kind_of_router_is_understood_when_it_expects_another_asn(
     lan: Lan, tmp_path: Path, kind: type[Router]
 ) -> None:
