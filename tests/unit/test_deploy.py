@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from metalpy import __version__
+from metalpy.cli.bgp_options import bgp_settings
 from metalpy.cli.options import DEFAULT_NAMESPACE
 from metalpy.config import resource_sections
 from metalpy.config.legacy import parse_legacy
@@ -95,6 +96,21 @@ def test_container_has_no_right_but_net_raw_for_the_speaker(workload: Object) ->
     assert not security["allowPrivilegeEscalation"]
     added = {"speaker": ["NET_RAW"]}.get(workload["metadata"]["name"])
     assert security["capabilities"] == ({"drop": ["ALL"], "add": added} if added else {"drop": ["ALL"]})
+
+
+def test_speaker_starts_gobgpd_where_it_may_write_and_the_image_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaker = next(each for each in WORKLOADS if each["kind"] == "DaemonSet")
+    container = container_of(speaker)
+    (mount,) = container["volumeMounts"]
+    monkeypatch.setattr("os.geteuid", lambda: container["securityContext"]["runAsUser"])
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    settings = bgp_settings({**parse(container), "node_name": "node1"})
+
+    assert settings.directory is not None
+    assert settings.directory.is_relative_to(mount["mountPath"])
+    assert [volume["name"] for volume in pod_of(speaker)["volumes"] if "emptyDir" in volume] == [mount["name"]]
+    installed = re.findall(r"apt-get install .*", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
+    assert any("gobgpd" in line.split() for line in installed)
 
 
 def test_secret_and_its_owner_are_what_the_rights_name() -> None:
