@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
-from tests.nodes.site import CONVERGED_S
+from tests.nodes.site import CONVERGED_S, POOL
 
 if TYPE_CHECKING:
     from tests.nodes.site import Site
@@ -29,7 +29,7 @@ def test_bgp_pool_of_the_tutorial_is_reached_through_the_router_over_both_nodes(
     router = site.cluster.lan.host("edge", f"{ROUTER}/24")
     router.sysctl("net/ipv4/ip_forward", "1")
     neighbors = [Neighbor(each.host.address, NODE_ASN) for each in site.cluster.nodes.values()]
-    with Frr(router, asn=ASN, neighbors=neighbors, forwards=True):
+    with Frr(router, asn=ASN, neighbors=neighbors, forwards=True) as frr:
         site.client.run(["ip", "route", "add", "192.168.0.0/24", "via", ROUTER])
         site.configure(CONFIG)
         site.deploy("web", 2)
@@ -46,4 +46,7 @@ def test_bgp_pool_of_the_tutorial_is_reached_through_the_router_over_both_nodes(
 
         site.kubectl("-n", "default", "delete", "service", "web")
         wait_until(lambda: not ways(), CONVERGED_S, "the router has no way any more")
+        site.configure(POOL)
+        up = [each.address for each in neighbors]
+        wait_until(lambda: not any(map(frr.is_up, up)), CONVERGED_S, "sessions go with the peer in the configuration")
         site.client.run(["ip", "route", "delete", "192.168.0.0/24", "via", ROUTER])

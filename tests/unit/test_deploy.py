@@ -104,7 +104,8 @@ def test_speaker_starts_gobgpd_where_it_may_write_and_the_image_has_one(monkeypa
     (mount,) = container["volumeMounts"]
     monkeypatch.setattr("os.geteuid", lambda: container["securityContext"]["runAsUser"])
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    settings = bgp_settings({**parse(container), "node_name": "node1"})
+    monkeypatch.setenv("METALLB_NODE_NAME", "node1")
+    settings = bgp_settings(parse(container))
 
     assert settings.directory is not None
     assert settings.directory.is_relative_to(mount["mountPath"])
