@@ -83,7 +83,7 @@ test-seeds: lab routers ## The tutorials' stories, whole
 test-cluster: lab ## A real API server, also beside MetalLB 0.11.0
 	$(BIN)/pytest tests/cluster
 
-test-nodes: nodes ## deploy/ in real pods on real nodes, seen from the LAN; needs root
+test-nodes: nodes routers ## deploy/ in real pods on real nodes, seen from the LAN; needs root
 	$(SANDBOX) $(BIN)/pytest tests/nodes
 
 test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server, MOVED to MetalLB 0.15.2; an hour

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
-from metalpy.bgp.chronicle import Complaint, SessionChange
+from metalpy.bgp.chronicle import GOBGPD, Complaint, SessionChange
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.config.legacy import ParsedConfig, parse_legacy
 from metalpy.daemon import bgp_announcing, intake
@@ -286,6 +286,7 @@ async def test_session_that_goes_down_is_told_on_the_configmap_with_its_reason(s
     await eventually(lambda: setup.routers)
     for change in (
         SessionChange(f"{PEER}:179", is_up=True),
+        SessionChange(f"{PEER}:179", is_up=False, reason="not wanted any more", is_wanted=False),
         SessionChange(f"{PEER}:179", is_up=False, reason="hold timer expired"),
     ):
         setup.router.news.put_nowait(change)
@@ -298,9 +299,11 @@ async def test_peer_that_cannot_be_had_as_configured_is_told_once_and_the_others
     twice = ONE_PEER + ONE_PEER.replace("64500", "64501")
     await setup.run(peered(twice), here(), Synced())
     await eventually(lambda: setup.messages("BGPNotAsConfigured"))
-    await setup.take([here(("rack", "a"))])
-    await setup.take([peered(twice + TWO_PEERS.removeprefix(ONE_PEER))])
+    with capture_logs() as logs:
+        await setup.take([here(("rack", "a"))])
+        await setup.take([peered(twice + TWO_PEERS.removeprefix(ONE_PEER))])
 
+    assert not [line for line in logs if line["event"] == "not as configured"]
     (message,) = setup.messages("BGPNotAsConfigured")
     assert message.startswith(f"node {NODE}: peer {PEER}:179: {PEER} is also the address of a peer listed before it")
     assert setup.router.peers == {PEER, RACKED}
@@ -310,10 +313,12 @@ async def test_complaint_is_told_on_the_configmap_by_what_it_is_about(setup: Set
     await setup.run(peered(), here(), Synced())
     await eventually(lambda: setup.routers)
     setup.router.news.put_nowait(Complaint(f"peer {PEER}:179", "nothing listens on port 179 there", "session"))
+    setup.router.news.put_nowait(Complaint(GOBGPD, "it does not answer"))
     setup.router.news.put_nowait(Complaint(f"peer {PEER}:179", "no BFD", "BFD"))
     await eventually(lambda: setup.messages("BGPNotAsConfigured"))
 
     assert setup.messages("BGPSessionNotEstablished") == [
         f"node {NODE}: peer {PEER}:179: nothing listens on port 179 there"
     ]
+    assert setup.messages("BGPNotAvailable") == [f"node {NODE}: gobgpd: it does not answer"]
     assert setup.messages("BGPNotAsConfigured") == [f"node {NODE}: peer {PEER}:179: no BFD"]
