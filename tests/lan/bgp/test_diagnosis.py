@@ -74,7 +74,7 @@ def lan() -> Iterator[Lan]:
 def cause(speaker: Speaker) -> str:
     """Wait for what is told of the session, which is told once."""
     told = wait_until(
-        lambda: [each for each in speaker.ask("complaints") if each[2] == "session"], UP_S, "a cause is told"
+        lambda: [each for each in speaker.ask("complaints") if each[2] == "session"], 2 * UP_S, "a cause is told"
     )
     assert len(told) == 1
     return str(told[0][1])
@@ -105,7 +105,7 @@ def test_each_kind_of_router_is_understood_when_it_expects_another_asn(
         speaker.ready()
 
         words = "wrong AS: it expects another ASN of this node"
-        wait_until(lambda: any(words in each[1] for each in speaker.ask("complaints")), UP_S, words)
+        wait_until(lambda: any(words in each[1] for each in speaker.ask("complaints")), 2 * UP_S, words)
 
 
 def test_cause_is_told_again_after_an_edit_and_nothing_once_the_session_is_up(lan: Lan, tmp_path: Path) -> None:
