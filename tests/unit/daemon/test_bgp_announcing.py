@@ -14,7 +14,7 @@ from metalpy.announcement.candidates import Rules
 from metalpy.bgp.chronicle import GOBGPD, Complaint, SessionChange
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.config.legacy import ParsedConfig, parse_legacy
-from metalpy.daemon import bgp_announcing, intake
+from metalpy.daemon import bgp_announcing, origins
 from metalpy.daemon.bgp_announcing import BGPAnnouncing, Parting
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
@@ -230,7 +230,7 @@ async def test_pool_of_both_protocols_is_announced_by_both(setup: Setup, monkeyp
         pools = tuple(replace(each, layer2=(L2Advertisement(),)) for each in parsed.config.pools)
         return replace(parsed, config=replace(parsed.config, pools=pools))
 
-    monkeypatch.setattr(intake, "parse_legacy", both)  # a legacy configuration cannot say it, custom resources can
+    monkeypatch.setattr(origins, "parse_legacy", both)  # a legacy configuration cannot say it, custom resources can
     labels = {"service": "default/a", "node": NODE, "ip": "192.0.2.1"}
 
     def shown(protocol: str) -> float | None:
