@@ -63,7 +63,11 @@ demo-bgp: install ## The same with BGP: a real FRR as the router, gobgpd on each
 	@tests/lab/packages.sh bgp
 	@$(BIN)/python -m tests.seeds.demo_bgp
 
-test: check test-unit test-lan test-seeds test-cluster test-nodes bench-quick ## Everything that a change must pass
+# The tiers of real daemons wait more than they work, so two of them run side by side; each shows its output when it is done.
+test: check test-unit lab routers nodes ## Everything that a change must pass
+	@echo "== two at a time: lan, cluster, seeds, nodes =="
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-lan test-cluster test-seeds test-nodes
+	@$(MAKE) --no-print-directory bench-quick
 
 check: install ## Lint, format, types, and that imports point one way
 	$(BIN)/ruff check
