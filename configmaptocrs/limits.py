@@ -12,9 +12,9 @@ from configmaptocrs.targets import (
     LOOKS_AT_SHARED_NODES,
     UNITES_NATIVE_ADVERTISEMENTS,
 )
-from metalpy.config.conflicts import length_of, localpref_conflicts
+from metalpy.config.conflicts import localpref_conflicts
 from metalpy.config.selectors import canonical_selectors
-from metalpy.model import any_selector_matches
+from metalpy.model import Family, any_selector_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -66,11 +66,11 @@ def contradictions(config: Config, target: Target) -> Iterator[Finding]:
 
 
 def _has_equal_lengths(pool: Pool) -> bool:
-    versions = {prefix.version for prefix in pool.prefixes}
+    families = {Family.of(prefix) for prefix in pool.prefixes}
     return any(
-        length_of(first, version) == length_of(second, version)
+        first.length(family) == second.length(family)
         for first, second in combinations(pool.bgp, 2)
-        for version in versions
+        for family in families
     )
 
 

@@ -61,6 +61,11 @@ def parse_address(text: str) -> IPAddress:
     return mapped or address
 
 
+def host_port(address: IPAddress, port: int) -> str:
+    """Write an address with a port, as MetalLB's metrics name peers: IPv6 in brackets."""
+    return f"[{address}]:{port}" if Family.of(address) is Family.IPV6 else f"{address}:{port}"
+
+
 # --- what the operator wrote ---------------------------------------------------------------------------
 
 
@@ -176,6 +181,14 @@ class BGPAdvertisement:
     service_selectors: tuple[LabelSelector, ...] = ()
     name: str = field(default="", compare=False)
     """An entry of a legacy pool has none: of two entries for one length, the last listed counts there."""
+
+    def length(self, family: Family) -> int:
+        """Give the aggregation length of addresses of a family."""
+        return self.aggregation_length if family is Family.IPV4 else self.aggregation_length_v6
+
+    def reaches(self, peer: Peer) -> bool:
+        """Tell whether a peer gets the routes."""
+        return self.peers is None or peer.name in self.peers
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,17 +145,13 @@ class _PoolPlan:
         for entry in entries:
             if _reason_against(entry):
                 continue
-            length = entry.aggregation_length if family is Family.IPV4 else entry.aggregation_length_v6
+            length = entry.length(family)
             for session in self._sessions:
-                if family in session.families and _is_for(entry, session.peer):
+                if family in session.families and entry.reaches(session.peer):
                     wish, earlier = _attributes(entry, session.peer), wishes.get(length, {}).get(session.peer)
                     united = wish if earlier is None or not entry.name else earlier.united(wish)
                     wishes.setdefault(length, {})[session.peer] = united
         return ((length, variants_of(by_peer)) for length, by_peer in wishes.items())
-
-
-def _is_for(advertisement: BGPAdvertisement, peer: Peer) -> bool:
-    return advertisement.peers is None or peer.name in advertisement.peers
 
 
 def _attributes(advertisement: BGPAdvertisement, peer: Peer) -> RouteAttributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from metalpy.config.conflicts import length_of
+from metalpy.announcement import sessions
 from metalpy.config.selectors import CanonicalSelector, canonical_selectors
 from metalpy.model import Family
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 Alternatives = frozenset[CanonicalSelector]
 """Selectors of which one must fit, in canonical form; everything fits if there are none."""
 
-_VERSIONS = {Family.IPV4: 4, Family.IPV6: 6}
-_BFD_DEFAULTS = {"interval": 300, "multiplier": 3, "echo": 50, "ttl": 254}
+_BFD_ECHO_MS = 50
+_BFD_TTL = 254
+"""Where a profile says nothing, as the defaults in `sessions`."""
 
 
 class Carries(enum.Enum):
@@ -82,13 +83,13 @@ def _bfd(profile: BFDProfile | None) -> object:
     if profile is None:
         return None
     return (
-        profile.receive_interval_ms or _BFD_DEFAULTS["interval"],
-        profile.transmit_interval_ms or _BFD_DEFAULTS["interval"],
-        profile.detect_multiplier or _BFD_DEFAULTS["multiplier"],
-        profile.echo_interval_ms or _BFD_DEFAULTS["echo"],
+        profile.receive_interval_ms or sessions.BFD_INTERVAL_MS,
+        profile.transmit_interval_ms or sessions.BFD_INTERVAL_MS,
+        profile.detect_multiplier or sessions.BFD_MULTIPLIER,
+        profile.echo_interval_ms or _BFD_ECHO_MS,
         profile.echo_mode,
         profile.passive_mode,
-        profile.minimum_ttl or _BFD_DEFAULTS["ttl"],
+        profile.minimum_ttl or _BFD_TTL,
     )
 
 
@@ -96,9 +97,9 @@ def carried(peer: Peer, families: frozenset[Family], reading: Reading) -> frozen
     """Give those of the families that a session carries."""
     if reading.carries is Carries.IPV4:
         return families & {Family.IPV4}
-    if reading.carries is Carries.ALL or peer.dual_stack:
+    if reading.carries is Carries.ALL:
         return families
-    return families & {Family.of(peer.address)}
+    return families.intersection(sessions.carried(peer, families))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,12 @@ def routes_to(
     peer: Peer, advertisements: Sequence[BGPAdvertisement], families: frozenset[Family], reading: Reading
 ) -> Routes:
     """Give the routes to a peer by those advertisements of a pool that apply on its node."""
-    reaching = [entry for entry in advertisements if entry.peers is None or peer.name in entry.peers]
+    reaching = [entry for entry in advertisements if entry.reaches(peer)]
     ambiguous = False
     grouped: dict[tuple[Family, int, Alternatives], Route] = {}
     for family in carried(peer, families, reading):
         for entry in reaching:
-            length, services = length_of(entry, _VERSIONS[family]), alternatives(entry.service_selectors)
+            length, services = entry.length(family), alternatives(entry.service_selectors)
             texts = {str(one) for one in (*entry.communities, *entry.large_communities)}
             route = Route(family, length, entry.localpref if peer.internal else 0, frozenset(texts), services)
             earlier = grouped.get((family, length, services), route)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from metalpy.announcement.routes import Session
-from metalpy.model import Family, any_selector_matches
+from metalpy.model import Family, any_selector_matches, host_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,8 +110,7 @@ def carried(peer: Peer, families: Iterable[Family]) -> tuple[Family, ...]:
 
 def peer_title(peer: Peer) -> str:
     """Name a peer to an operator: by its name if it has one, else by address and port."""
-    host = f"[{peer.address}]" if Family.of(peer.address) is Family.IPV6 else str(peer.address)
-    return peer.name or f"{host}:{peer.port}"
+    return peer.name or host_port(peer.address, peer.port)
 
 
 def _session(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalpy.bgp.chronicle import SESSION
-from metalpy.bgp.neighbors import label
+from metalpy.bgp.neighbors import what
 from metalpy.bgp.probe import Answer, call
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Diagnosis:
         for address, session in down.items():
             doubt = before.get(address)
             if doubt is None or doubt.session != session:
-                self._chronicle.recover(_what(session), SESSION)
+                self._chronicle.recover(what(session.peer), SESSION)
                 due_s = now_s + self._patience_s + (session.peer.connect_time_s or 0)
                 doubt = _Doubt(session, due_s, self._patience_s)
             self._doubts[address] = doubt
@@ -200,8 +200,4 @@ class Diagnosis:
         if cause.is_certain or doubt.found_often(cause.text):
             doubt.is_certain = cause.is_certain
             doubt.in_a_row = 0
-            self._chronicle.complain(_what(session), cause.text, SESSION)
-
-
-def _what(session: Session) -> str:
-    return f"peer {label(session.peer.address, session.peer.port)}"
+            self._chronicle.complain(what(session.peer), cause.text, SESSION)

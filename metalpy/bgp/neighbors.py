@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from metalpy.announcement.sessions import BFD_INTERVAL_MS, BFD_MULTIPLIER
-from metalpy.model import Family
+from metalpy.model import Family, host_port
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from metalpy.announcement.routes import Session
     from metalpy.bgp.addresses import LocalAddresses
-    from metalpy.model import BFDProfile, IPAddress
+    from metalpy.model import BFDProfile, IPAddress, Peer
 
 CONNECT_S = 5
 """Between two calls, where the peer does not say: gobgpd's own default is two minutes."""
@@ -55,7 +55,7 @@ class Neighbor:
     @property
     def name(self) -> str:
         """The session as logs and metrics call it."""
-        return label(self.address, self.port)
+        return host_port(self.address, self.port)
 
     @property
     def mark(self) -> str:
@@ -64,9 +64,9 @@ class Neighbor:
         return _MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def label(address: IPAddress, port: int) -> str:
-    """Give a peer the name that MetalLB's metrics give it: `ADDRESS:PORT`, IPv6 in brackets."""
-    return f"{address}:{port}" if Family.of(address) is Family.IPV4 else f"[{address}]:{port}"
+def what(peer: Peer) -> str:
+    """Name a peer in complaints."""
+    return f"peer {host_port(peer.address, peer.port)}"
 
 
 def neighbor(

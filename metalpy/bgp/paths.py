@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from metalpy.announcement.routes import RESERVED_ADMINISTRATOR
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from metalpy.announcement.routes import Announcement, RouteAttributes
     from metalpy.model import IPAddress, IPNetwork
 
-TAG = 4_200_000_000
-"""Global administrator of the tags, and gobgpd's own ASN, which no peer ever sees: of the private range, RFC 6996."""
+TAG = RESERVED_ADMINISTRATOR
+"""Global administrator of the tags, and gobgpd's own ASN, which no peer ever sees."""
 BASE = 1
 """The variant that a path's own attributes are."""
 EVERYBODY = 0

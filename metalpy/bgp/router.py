@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Self
 from metalpy.bgp.addresses import LocalAddresses, local_addresses
 from metalpy.bgp.chronicle import Chronicle, Complaint, SessionChange
 from metalpy.bgp.diagnosis import PATIENCE_S, Diagnosis
-from metalpy.bgp.neighbors import label
 from metalpy.bgp.reconciler import Reconciler
 from metalpy.bgp.wanted import Wanted
 from metalpy.errors import RouterError
-from metalpy.model import Community
+from metalpy.model import Community, host_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -119,7 +118,7 @@ class Router:
 
     def _name(self, address: IPAddress) -> str | None:
         session = self._wanted.sessions.get(address)
-        return label(address, session.peer.port) if session else None
+        return host_port(address, session.peer.port) if session else None
 
     def keep(self, sessions: Iterable[Session]) -> None:
         """Keep these sessions and no others."""
@@ -185,7 +184,7 @@ class Router:
         for address in self._updates.keys() - self._wanted.sessions.keys():
             del self._updates[address]
         return {
-            label(address, session.peer.port): self._count(address, statuses.get(address))
+            host_port(address, session.peer.port): self._count(address, statuses.get(address))
             for address, session in self._wanted.sessions.items()
         }
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from metalpy.bgp.addresses import LocalAddresses
-from metalpy.bgp.neighbors import label, neighbor
+from metalpy.bgp.neighbors import neighbor, what
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
@@ -69,10 +69,10 @@ class Translation:
         return self._neighbors
 
     def _translate(self, session: Session, local: LocalAddresses, announced: Container[Family]) -> Neighbor | None:
-        what = f"peer {label(session.peer.address, session.peer.port)}"
+        name = what(session.peer)
         result, problems = neighbor(session, local, self._restart_s, announced)
         if problems:
-            self._chronicle.complain(what, "; ".join(problems), "settings")
+            self._chronicle.complain(name, "; ".join(problems), "settings")
         else:
-            self._chronicle.recover(what, "settings")
+            self._chronicle.recover(name, "settings")
         return result

@@ -5,14 +5,12 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from metalpy.model import any_selector_matches
+from metalpy.model import Family, any_selector_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from metalpy.model import BGPAdvertisement, Pool
-
-_IPV4 = 4
 
 
 def localpref_conflicts(
@@ -25,12 +23,12 @@ def localpref_conflicts(
     """
     if len(pool.bgp) <= 1:
         return
-    versions = {prefix.version for prefix in pool.prefixes}
+    families = {Family.of(prefix) for prefix in pool.prefixes}
     plain = [entry for entry in pool.bgp if not entry.service_selectors]
     for earlier, later in combinations(plain, 2):
         if (
             earlier.localpref != later.localpref
-            and any(length_of(earlier, version) == length_of(later, version) for version in versions)
+            and any(earlier.length(family) == later.length(family) for family in families)
             and (earlier.peers is None or later.peers is None or set(earlier.peers) & set(later.peers))
             and any(
                 any_selector_matches(earlier.node_selectors, labels)
@@ -39,8 +37,3 @@ def localpref_conflicts(
             )
         ):
             yield later, earlier
-
-
-def length_of(advertisement: BGPAdvertisement, version: int) -> int:
-    """Give the aggregation length for addresses of one IP version."""
-    return advertisement.aggregation_length if version == _IPV4 else advertisement.aggregation_length_v6

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from metalpy.bgp.addresses import LocalAddresses
-from metalpy.bgp.neighbors import Bfd, label, neighbor
-from metalpy.model import BFDProfile, Family
+from metalpy.bgp.neighbors import Bfd, neighbor
+from metalpy.model import BFDProfile, Family, host_port
 from tests.unit.bgp.values import peer, session
 
 LOCAL = LocalAddresses(
@@ -103,5 +103,5 @@ def test_graceful_restart_is_the_peer_s_or_everybody_s(peer_wants: bool, all_res
 
 
 def test_names_are_those_of_the_metrics() -> None:
-    assert label(ip_address("192.0.2.1"), 179) == "192.0.2.1:179"
-    assert label(ip_address("fd00::1"), 1790) == "[fd00::1]:1790"
+    assert host_port(ip_address("192.0.2.1"), 179) == "192.0.2.1:179"
+    assert host_port(ip_address("fd00::1"), 1790) == "[fd00::1]:1790"
