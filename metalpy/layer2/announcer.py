@@ -44,7 +44,7 @@ class Announcer:
     Should this process die, the reply process goes on for `orphan_s` seconds. The next announcer on this node
     (rather, in this network namespace) ends that with its first `announce`, once it answers itself. Announcers
     that work side by side on one node have different names as `instance`. Claims of other hosts are no conflict
-    within `timing.grace_s` of the gain. With `asks_first` a gained address is not announced, nor answered for, while
+    unless they go on for `timing.grace_s`. With `asks_first` a gained address is not announced, nor answered for, while
     another host answers for it: 0.3 s at least (holds.py).
     """
 
@@ -176,7 +176,8 @@ class Announcer:
     def _hear_claim(self, address: IPAddress, interface: str, mac: str) -> None:
         if mac not in self._own_macs:
             self._unasked.claim(address)
-            self._conflicts.claim(address, interface, mac, asyncio.get_running_loop().time())
+            if self._conflicts.claim(address, interface, mac, asyncio.get_running_loop().time()):
+                self._unasked.check([address])
 
     async def _follow_interfaces(self, ready: asyncio.Event) -> None:
         """Keep to the interfaces that there are; sets `ready` once those of the start are answered on."""

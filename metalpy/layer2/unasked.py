@@ -32,7 +32,7 @@ class Timing(NamedTuple):
     interval_s: float = INTERVAL_S
     """Between two rounds of a burst."""
     grace_s: float = GRACE_S
-    """From the gain of an address to the question who else has it."""
+    """From the gain of an address, or a claim to it, to the question who else has it."""
     repeat_s: float = 0.0
     """Between two announcements of what does not change; 0: there are none."""
 
@@ -60,7 +60,7 @@ class Unasked:
         """Announce these five times from now on, and ask later who else has them."""
         now_s, ordered = self._now_s(), in_order(addresses)
         self._bursts.start(ordered, now_s)
-        self._checks.start(ordered, now_s + self._timing.grace_s)
+        self.check(ordered)
         if repeat_s := self._timing.repeat_s:
             # In pieces, one after the other, so that thousands of addresses make no storm together.
             for start in range(0, len(ordered), _ADDRESSES_AT_ONCE):
@@ -72,6 +72,11 @@ class Unasked:
         """Announce these five times from now on, on that interface only."""
         bursts = self._renewals.setdefault(index, Bursts(self._timing.interval_s))
         bursts.start(in_order(addresses), self._now_s())
+        self._due_earlier.set()
+
+    def check(self, addresses: Iterable[IPAddress]) -> None:
+        """Ask who else has these when the grace is over."""
+        self._checks.start(addresses, self._now_s() + self._timing.grace_s)
         self._due_earlier.set()
 
     def hold(self, addresses: Iterable[IPAddress]) -> None:

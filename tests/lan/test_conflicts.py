@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from metalpy.layer2.conflicts import ANSWER_S
 from tests.lab.wait import wait_until
 from tests.lan.node import Node, exchange, reply, request
 
@@ -21,7 +23,7 @@ CONFLICT = {"event_name": "addressConflict"}
 
 @pytest.fixture
 def strict(host: Host, tmp_path: Path) -> Node:
-    """An announcer to which every claim is a conflict."""
+    """An announcer to which the second claim is a conflict, if not the first."""
     return Node(host, tmp_path / "strict", "--grace", "0", "--interval", "86400")
 
 
@@ -36,6 +38,7 @@ def test_host_that_announces_our_address_is_reported_once(strict: Node, client: 
     strict.announce(IP, SENTINEL)
     claim(client, "0a:00:00:00:00:77")
     claim(client, "0a:00:00:00:00:77")
+    claim(client, "0a:00:00:00:00:78", SENTINEL)
     claim(client, "0a:00:00:00:00:78", SENTINEL)
 
     assert strict.ask("conflict") == [IP, "eth0", "0a:00:00:00:00:77"]
@@ -55,11 +58,28 @@ def test_host_that_has_our_address_and_keeps_quiet_is_asked_and_reported(
     assert node.ask("conflict") == [ip, "eth0", client.mac]
 
 
+def test_host_that_claims_our_address_later_is_reported_if_it_has_it_when_it_is_asked(
+    host: Host, client: Host, tmp_path: Path
+) -> None:
+    """IP is claimed in passing, as by a next owner that we have not heard of; SENTINEL is taken."""
+    node = Node(host, tmp_path / "logs", "--grace", "0.2", "--interval", "86400")
+    node.announce(IP, SENTINEL)
+    is_old_s = time.monotonic() + 0.2 + ANSWER_S
+    wait_until(lambda: time.monotonic() > is_old_s, 5, "the end of the time in which claims follow from the gain")
+    claim(client, "0a:00:00:00:00:77")
+    client.run(["ip", "address", "add", SENTINEL, "dev", "eth0"])
+    claim(client, client.mac, SENTINEL)
+
+    assert node.ask("conflict") == [SENTINEL, "eth0", client.mac]
+    assert [line["ip"] for line in node.logs(**CONFLICT)] == [SENTINEL]
+
+
 def test_announcements_of_our_other_interface_are_no_conflict(strict: Node, lan: Lan, client: Host) -> None:
     strict.announce(IP, SENTINEL)
     lan.cable(strict.host, client, "eth1")
     strict.wait_for_log(event_name="createARPResponder", interface="eth1")
     claim(client, strict.host.mac, interface="eth1")
+    claim(client, "0a:00:00:00:00:77", SENTINEL, interface="eth1")
     claim(client, "0a:00:00:00:00:77", SENTINEL, interface="eth1")
 
     assert strict.ask("conflict") == [SENTINEL, "eth1", "0a:00:00:00:00:77"]

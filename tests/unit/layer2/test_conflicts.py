@@ -29,12 +29,27 @@ def test_claim_soon_after_the_gain_is_the_last_owners() -> None:
     assert claimed(100, 105.9) == 0
 
 
-def test_claim_that_persists_is_a_conflict() -> None:
+def test_claim_that_persists_after_the_gain_is_a_conflict() -> None:
     assert claimed(101, 106) == 1
 
 
+def test_claim_much_later_may_be_the_next_owners_and_is_asked_about() -> None:
+    conflicts = Conflicts(grace_s=6)
+    conflicts.gain([IP], 100)
+    with structlog.testing.capture_logs() as logs:
+        asks = [conflicts.claim(IP, "eth0", MAC, at_s) for at_s in (200, 201, 205.9, 300)]
+
+    assert asks == [True, False, False, True]
+    assert logs == []
+
+
+def test_claim_that_is_repeated_when_asked_is_a_conflict() -> None:
+    assert claimed(200, 206) == 1
+    assert claimed(200, 203, 207.9) == 1
+
+
 def test_conflict_is_told_once_a_minute() -> None:
-    assert claimed(200, 201, 259, 260, 300) == 2
+    assert claimed(106, 107, 165, 166, 170) == 2
 
 
 def test_claim_to_what_was_lost_is_no_conflict() -> None:
@@ -60,4 +75,4 @@ async def test_conflict_says_who_claims_what_and_where() -> None:
 def test_conflicts_that_nobody_takes_do_not_pile_up() -> None:
     conflicts = Conflicts(grace_s=0, repeat_s=0)
 
-    assert claimed(*range(200, 1200), conflicts=conflicts) == 1000
+    assert claimed(*range(100, 1100), conflicts=conflicts) == 1000
