@@ -333,6 +333,11 @@ class Ingress:
     hostname: str = ""
     extra: str = ""
 
+    @property
+    def target(self) -> str:
+        """The address, or the host name that is there instead."""
+        return self.ip or self.hostname
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

@@ -11,14 +11,10 @@ import hashlib
 import heapq
 from typing import TYPE_CHECKING
 
-from metalpy.announcement.candidates import Rosters, Rules
-from metalpy.announcement.speakers import Speakers
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from metalpy.announcement.announceable import Announceable
-    from metalpy.model import Endpoint, IPAddress, Node, Service
+    from metalpy.model import Endpoint, IPAddress
 
 _HEAD = 8
 """How many nodes of an order are kept: the rest is asked for only where all of these are away or full."""
@@ -43,27 +39,6 @@ class ElectionOrder:
         yield from self._head
         if len(self._head) < len(self._roster):
             yield from election_order(self._roster, self._address)[len(self._head) :]
-
-
-def owner(
-    service: Service,
-    announced: Announceable,
-    endpoints: Sequence[Endpoint] | None,
-    alive: frozenset[str],
-    nodes: Mapping[str, Node],
-    *,
-    ignore_exclude_label: bool = False,
-) -> str | None:
-    """Name the node that answers for a Service's addresses by the plain election; None if no node may.
-
-    `alive` are the nodes whose speakers are alive. No node may while no endpoint is usable. A node that `nodes`
-    does not know has no labels and a network. Which nodes may otherwise: see `candidates`.
-    """
-    if not has_usable(endpoints):
-        return None
-    rosters = Rosters(Speakers(alive, nodes), Rules(ignore_exclude_label=ignore_exclude_label))
-    present = rosters.present(rosters.roster(service, announced, endpoints))
-    return elected(election_order(present, announced.addresses[0]), present, service.preferred_node)
 
 
 def elected(order: Iterable[str], present: Collection[str], preferred: str) -> str | None:

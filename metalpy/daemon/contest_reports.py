@@ -14,7 +14,6 @@ from metalpy.model import Event, Severity
 if TYPE_CHECKING:
     from metalpy.allocation.converge import Outcome
     from metalpy.cluster.interface import Cluster
-    from metalpy.model import Ingress
 
 _log = structlog.get_logger()
 
@@ -41,7 +40,7 @@ class ContestReports:
 
     async def _tell(self, outcome: Outcome, wait_s: float) -> None:
         service = outcome.service
-        found, wanted = _texts(service.ingress), _texts(outcome.ingress)
+        found, wanted = ([entry.target for entry in entries] for entries in (service.ingress, outcome.ingress))
         writers = await self._cluster.status_writers(service.key)
         who = f"field manager {json.dumps(', '.join(writers))}" if writers else "somebody else"
         _log.warning(
@@ -61,7 +60,3 @@ class ContestReports:
         await self._cluster.emit(
             Event("Service", service.key, Severity.WARNING, "StatusContested", message, uid=service.uid)
         )
-
-
-def _texts(ingress: tuple[Ingress, ...]) -> list[str]:
-    return [entry.ip or entry.hostname for entry in ingress]

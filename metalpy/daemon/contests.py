@@ -124,4 +124,4 @@ class Contests:
 
 def _texts(ingress: tuple[Ingress, ...]) -> _Texts:
     """Give what is compared: not the fields that the API server adds."""
-    return tuple(entry.ip or entry.hostname for entry in ingress)
+    return tuple(entry.target for entry in ingress)

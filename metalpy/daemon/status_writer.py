@@ -36,6 +36,8 @@ class StatusWriter:
         self._retries: dict[ObjectKey, tuple[float, asyncio.TimerHandle]] = {}
         self._leaving: dict[str, ObjectKey] = {}
         """Addresses that a status still has, and the Service whose next write takes them out of it."""
+        self._losing: dict[ObjectKey, set[str]] = {}
+        """The same by Service."""
         self._held_back: dict[ObjectKey, tuple[ObjectKey, Outcome]] = {}
         """Outcomes that wait for another Service's write."""
 
@@ -44,7 +46,9 @@ class StatusWriter:
         key = outcome.service.key
         self._forget(key)
         kept = {entry.ip for entry in outcome.ingress}
-        self._leaving.update((entry.ip, key) for entry in outcome.service.ingress if entry.ip not in kept)
+        if lost := {entry.ip for entry in outcome.service.ingress} - kept:
+            self._losing[key] = lost
+            self._leaving.update(dict.fromkeys(lost, key))
         if wait_s:
             self._retries[key] = 0.0, asyncio.get_running_loop().call_later(wait_s, self._enqueue, outcome)
         else:
@@ -131,8 +135,9 @@ class StatusWriter:
 
     def _arrived(self, key: ObjectKey) -> None:
         """Note that a Service's status has lost what it was to lose, or that it is not to lose it any more."""
-        for ip in [ip for ip, leaving in self._leaving.items() if leaving == key]:
-            del self._leaving[ip]
+        for ip in self._losing.pop(key, ()):
+            if self._leaving.get(ip) == key:
+                del self._leaving[ip]
 
     def _let_go(self, key: ObjectKey) -> None:
         """Look again at the outcomes that wait for a Service."""

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 from metalpy.announcement.announceable import Announceable
-from metalpy.announcement.layer2 import owner
 from metalpy.model import AddressRange, Endpoint, L2Advertisement, ObjectKey, Pool, Service, parse_address
+from tests.election import owner
 
 POOL = Pool("p", (AddressRange(()),), layer2=(L2Advertisement(),))
 SERVICE = Service(ObjectKey("default", "s"))

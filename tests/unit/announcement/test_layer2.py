@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from metalpy.announcement.announceable import Announceable
-from metalpy.announcement.layer2 import election_order, owner
+from metalpy.announcement.layer2 import election_order
 from metalpy.model import (
     EXCLUDE_LABEL,
     AddressRange,
@@ -20,6 +20,7 @@ from metalpy.model import (
     Service,
     parse_address,
 )
+from tests.election import owner
 
 NODES = ["node1", "node2", "node3"]
 WORKERS = ["worker-a", "worker-b", "worker-c", "worker-d"]
