@@ -60,9 +60,9 @@ class Asker:
         """Return once all of the first so many addresses are answered for over an interface."""
         self._obey("wait", interface, many, limit_s)
 
-    def ask(self, interface: str, many: int, outstanding: int, seconds: float) -> Answers:
-        """Ask for that long."""
-        took_s, taken = self._obey("ask", interface, many, outstanding, seconds)
+    def ask(self, interface: str, many: int, outstanding: int, seconds: float, looks: int = 0) -> Answers:
+        """Ask for that long, looking so often for an answer before sleeping until one comes."""
+        took_s, taken = self._obey("ask", interface, many, outstanding, seconds, looks)
         return Answers(took_s, Counter({int(tenths): answers for tenths, answers in taken.items()}))
 
     def _obey(self, *words: Any) -> Any:

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MANY = 10_000
-OUTSTANDING = (1, 16)
+LOOKS = {1: 1000, 16: 0}
+"""How many requests are on their way at a time, and how often the asker looks for an answer before it sleeps. Its own
+waking would count as the answerer's time, where a single request is waited for."""
 Figures = dict[tuple[str, int], Answers]
 """By contestant and by how many requests were on their way at a time."""
 
 
 def measure(asker: Asker, cables: Mapping[str, str], many: int, rounds: int, seconds: float) -> Figures:
     """Ask everybody in turn, over the cables of those names."""
-    figures = {(name, outstanding): Answers() for name in cables for outstanding in OUTSTANDING}
+    figures = {(name, outstanding): Answers() for name in cables for outstanding in LOOKS}
     for _ in range(rounds):
         for (name, outstanding), answers in figures.items():
-            answers.add(asker.ask(cables[name], many, outstanding, seconds))
+            answers.add(asker.ask(cables[name], many, outstanding, seconds, LOOKS[outstanding]))
     return figures
 
 
@@ -41,7 +43,7 @@ def report(many: int, figures: Figures, peers: Sequence[str]) -> None:
     """Print our figures beside each peer's and the kernel's."""
     for peer in peers or (None,):
         title = f"arp.{many}.{peer}" if peer else f"arp.{many}"
-        for outstanding in OUTSTANDING:
+        for outstanding in LOOKS:
             ours, limit = figures[OURS, outstanding], figures[KERNEL, outstanding].rate
             theirs = figures[peer, outstanding].rate if peer else None
             suffix = "" if outstanding == 1 else f"{outstanding}"

@@ -1,9 +1,9 @@
 """A client of the ARP benchmarks: `python -m tests.bench.asker`, told one JSON array a line, answering each likewise.
 
 `["wait", INTERFACE, MANY, SECONDS]` returns `true` once each of the first MANY addresses is answered for.
-`["ask", INTERFACE, MANY, OUTSTANDING, SECONDS]` asks for them in random order for that long, with so many requests
-on their way at a time, and returns `[SECONDS, {"TENTHS OF A MICROSECOND": ANSWERS}]`. A request that gets no answer
-within a second ends the program.
+`["ask", INTERFACE, MANY, OUTSTANDING, SECONDS, LOOKS]` asks for them in random order for that long, with so many
+requests on their way at a time, looking so often for an answer before it sleeps until one comes. It returns
+`[SECONDS, {"TENTHS OF A MICROSECOND": ANSWERS}]`. A request that gets no answer within a second ends the program.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import socket
 import sys
 import time
 from collections import Counter, deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.flat_asker import ANSWERED, ASKED, address, frames, mac_of, opened, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 TENTH_NS = 100
 WINDOW = 64
@@ -48,14 +50,14 @@ def wait(interface: str, many: int, limit_s: float) -> bool:
     return True
 
 
-def ask(interface: str, many: int, outstanding: int, seconds: float) -> tuple[float, Counter[int]]:
+def ask(interface: str, many: int, outstanding: int, seconds: float, looks: int) -> tuple[float, Counter[int]]:
     """Ask for that long; gives the exact time and how many answers took how many tenths of a microsecond."""
     requests = frames("arp", interface, many)
     taken_ns: list[int] = []
     answer = bytearray(128)
     now, note = time.perf_counter_ns, taken_ns.append
     with opened("arp", interface, 1) as wire:
-        send, receive = wire.send, wire.recv_into
+        send, receive = wire.send, _receiver(wire, answer, looks)
         on_their_way: deque[tuple[int, bytes]] = deque()
         started, ended = on_their_way.append, on_their_way.popleft
         begin = current = now()
@@ -67,14 +69,27 @@ def ask(interface: str, many: int, outstanding: int, seconds: float) -> tuple[fl
                 if len(on_their_way) < outstanding:
                     continue
                 sent, asked = ended()
-                receive(answer)
+                receive()
                 while answer[_ANSWERED] != asked[_ASKED]:  # hosts have other things to say too
-                    receive(answer)
+                    receive()
                 current = now()
                 note(current - sent)
                 if current >= end:
                     break
     return (current - begin) / 1e9, Counter(taken // TENTH_NS for taken in taken_ns)
+
+
+def _receiver(wire: socket.socket, answer: bytearray, looks: int) -> Callable[[], int]:
+    """Give a way to receive that sleeps after so many looks."""
+    receive = wire.recv_into
+
+    def received() -> int:
+        for _ in range(looks):
+            with contextlib.suppress(BlockingIOError):
+                return receive(answer, 0, socket.MSG_DONTWAIT)
+        return receive(answer)
+
+    return received if looks else partial(receive, answer)
 
 
 def obey(command: str, *arguments: Any) -> Any:
