@@ -66,6 +66,8 @@ class ControlPlane:
         self._resources = contextlib.ExitStack()
         self._clients: list[Client] = []
         self._kubeconfigs = 0
+        self._audited: list[dict[str, Any]] = []
+        self._audited_bytes = 0
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
@@ -175,10 +177,13 @@ class ControlPlane:
         """Read the audit log: a mapping a request that was answered, oldest first; the last may still be missing."""
         if not self._audit_level:
             raise LabError("this control plane keeps no audit log: give it an audit_level")
-        lines = (
-            (self.directory / AUDIT_LOG).read_text(encoding="utf-8").split("\n")[:-1]
-        )  # the last one may not be whole
-        return [json.loads(line) for line in lines]
+        with (self.directory / AUDIT_LOG).open("rb") as log:
+            log.seek(self._audited_bytes)
+            whole = log.read().rpartition(b"\n")[0]  # the last line may not be whole
+        if whole:
+            self._audited_bytes += len(whole) + 1
+            self._audited += map(json.loads, whole.split(b"\n"))
+        return self._audited
 
     def remove_namespace(self, namespace: str) -> None:
         """Delete a namespace with everything in it, finalizers or not; its name is free when this returns."""
