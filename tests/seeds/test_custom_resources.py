@@ -1,11 +1,12 @@
-"""Stories T2 and T3 as their authors wrote them: the configuration is custom resources."""
+"""Story T2 as its author wrote it: the configuration is custom resources."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.lab.wait import wait_until
 from tests.seeds.edge import Edge
+from tests.seeds.resources import resource
 from tests.seeds.story import CONVERGED_S, App
 from tests.seeds.test_bgp import gobgpd
 
@@ -14,17 +15,8 @@ if TYPE_CHECKING:
 
     from tests.seeds.story import Story
 
-Object = dict[str, Any]
 NODES = ("node1", "node2", "node3")
 NGINX = App("nginx-svc")
-
-
-def resource(kind: str, name: str, version: str = "v1beta1", **spec: object) -> Object:
-    metadata = {"name": name, "namespace": "metallb-system"}
-    made = {"apiVersion": f"metallb.io/{version}", "kind": kind, "metadata": metadata}
-    return {**made, "spec": spec} if spec else made
-
-
 LAYER2_POOL = resource("IPAddressPool", "layer2-pool", addresses=["192.168.3.170-192.168.3.179"])
 LAYER2_LB = resource("L2Advertisement", "layer2-lb", ipAddressPools=["layer2-pool"])
 
@@ -56,23 +48,6 @@ def test_layer2_pool_is_announced_while_it_is_advertised_and_keeps_its_services_
 
         story.delete(NGINX)
         wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "the deleted Service is silent")
-
-
-def test_service_gets_the_address_it_asks_for_and_no_other(tmp_path: Path, place: type[Story]) -> None:
-    myapp = App("myapp", load_balancer_ip="192.168.10.222")
-    outside = App("outside", load_balancer_ip="192.168.10.199")
-
-    with place(tmp_path, ["192.168.10.0/24"]) as story:
-        story.use_resources()
-        pool = resource("IPAddressPool", "first-pool", addresses=["192.168.10.200-192.168.10.250"])
-        story.configure_by(pool, resource("L2Advertisement", "example", ipAddressPools=["first-pool"]))
-        story.deploy(myapp)
-        story.deploy(outside)
-        story.start()
-        story.await_address(myapp, "192.168.10.222")
-
-        assert story.fetch("192.168.10.222").startswith("Welcome to nginx")
-        story.await_event("default", "outside", "AllocationFailed", '["192.168.10.199"] is not allowed in config')
 
 
 def test_router_reaches_a_service_over_all_nodes(tmp_path: Path, place: type[Story]) -> None:

@@ -1,31 +1,50 @@
-"""Story T3 in its ConfigMap form: a Service asks for one address of the pool."""
+"""Story T3, in its ConfigMap form and as its author wrote it: a Service asks for one address of the pool."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.seeds.resources import resource
 from tests.seeds.story import App
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.seeds.story import Story
 
-POOL = """\
+ADDRESSES = "192.168.10.200-192.168.10.250"
+
+
+def by_configmap(story: Story) -> None:
+    story.configure(f"""\
 address-pools:
 - name: first-pool
   protocol: layer2
   addresses:
-  - 192.168.10.200-192.168.10.250
-"""
+  - {ADDRESSES}
+""")
 
 
-def test_service_gets_the_address_it_asks_for_and_no_other(tmp_path: Path, place: type[Story]) -> None:
+def by_resources(story: Story) -> None:
+    story.use_resources()
+    story.configure_by(
+        resource("IPAddressPool", "first-pool", addresses=[ADDRESSES]),
+        resource("L2Advertisement", "example", ipAddressPools=["first-pool"]),
+    )
+
+
+@pytest.mark.parametrize("configure", [by_configmap, by_resources])
+def test_service_gets_the_address_it_asks_for_and_no_other(
+    tmp_path: Path, place: type[Story], configure: Callable[[Story], None]
+) -> None:
     myapp = App("myapp", load_balancer_ip="192.168.10.222")
     outside = App("outside", load_balancer_ip="192.168.10.199")
 
     with place(tmp_path, ["192.168.10.0/24"]) as story:
-        story.configure(POOL)
+        configure(story)
         story.deploy(myapp)
         story.deploy(outside)
         story.start()
