@@ -53,6 +53,8 @@ class Port:
         self.mac = mac
         self.is_open = True
         self._table = table
+        self.here: Table = {}
+        """What is answered for here and not everywhere; to be set before `answer`, which looks in `table` first."""
         self._socket = packet_socket(index, self.ethertype, self._program(near))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", _WAKE_UP_S, 0))
 
@@ -108,12 +110,12 @@ class ARPPort(Port):
         # Names of this function: the loop runs through them for each request.
         destination, target, target_ip = arp.DESTINATION, arp.TARGET, arp.TARGET_IP
         sender, sender_mac, sender_ip = arp.SENDER, arp.SENDER_MAC, arp.SENDER_IP
-        receive, send, find = self._socket.recv_into, self._socket.send, self._table.get
+        receive, send, find, find_here = self._socket.recv_into, self._socket.send, self._table.get, self.here.get
         while self.is_open:
             receive(request)
             address = bytes(request[target_ip])
             counts = find(address)
-            if counts is None or not self.is_open:
+            if (counts is None and (counts := find_here(address)) is None) or not self.is_open:
                 continue
             counts[0] += 1
             # Who asks is what the ARP packet says, not the Ethernet header: as the reference has it.
@@ -148,12 +150,14 @@ class NDPPort(Port):
         solicited = ndp.Advertisement.solicited(self.mac, self._link_local).fill
         defence = ndp.Advertisement.defence(self.mac, self._link_local).fill
         target, source, asker, everybody = ndp.TARGET, ndp.SOURCE, ndp.asker, ndp.ALL_NODES_MAC
-        receive, send, find = self._socket.recv_into, self._socket.send, self._table.get
+        receive, send, find, find_here = self._socket.recv_into, self._socket.send, self._table.get, self.here.get
         while self.is_open:
             length = receive(request)
             address = bytes(request[target])
             counts = find(address)
-            if counts is None or (mac := asker(request, length)) is None or not self.is_open:
+            if counts is None and (counts := find_here(address)) is None:
+                continue
+            if (mac := asker(request, length)) is None or not self.is_open:
                 continue
             counts[0] += 1
             if mac is everybody:
