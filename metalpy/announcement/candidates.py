@@ -117,6 +117,19 @@ class Rosters:
                 return Obstacle.NO_ENDPOINT
         return kept_out or Obstacle.NOT_SELECTED
 
+    def interfaces(self, name: str, service: Service, announced: Announceable) -> frozenset[str] | None:
+        """Name the interfaces on which a node answers if it is elected; None for every one. The election ignores them.
+
+        Only the advertisements that select the node say so.
+        """
+        layer2 = announced.pool.layer2
+        if not any(entry.interfaces for entry in layer2):
+            return None
+        node = self._speakers.nodes.get(name)
+        labels = dict(node.labels) if node else {}
+        entries = _for_service(layer2, service)
+        return interfaces_of(entry for entry in entries if any_selector_matches(entry.node_selectors, labels))
+
     def present(self, roster: frozenset[str]) -> frozenset[str]:
         """Name those of a roster who are there: their speakers alive, their network available (MetalLB 0.13.10)."""
         return frozenset(name for name in roster & self._speakers.alive if self._away(name) is None)
@@ -126,6 +139,16 @@ class Rosters:
         if name not in self._speakers.alive:
             return Obstacle.NODE_GONE if node is None or node.ready else Obstacle.NODE_NOT_READY
         return Obstacle.NODE_WITHOUT_NETWORK if node and node.network_unavailable else None
+
+
+def interfaces_of(advertisements: Iterable[L2Advertisement]) -> frozenset[str] | None:
+    """Unite the interfaces of advertisements, as MetalLB since 0.13.6; None for every one, where one names none."""
+    united: frozenset[str] = frozenset()
+    for entry in advertisements:
+        if not entry.interfaces:
+            return None
+        united |= frozenset(entry.interfaces)
+    return united
 
 
 def _for_service(layer2: tuple[L2Advertisement, ...], service: Service) -> tuple[L2Advertisement, ...]:

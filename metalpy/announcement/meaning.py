@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from metalpy.announcement import sessions
+from metalpy.announcement.candidates import interfaces_of
 from metalpy.config.selectors import CanonicalSelector, canonical_selectors
 from metalpy.model import Family
 
@@ -153,14 +154,12 @@ Answers = frozenset[tuple[frozenset[str], Alternatives]]
 
 def answers_of(advertisements: Sequence[L2Advertisement], applies: Callable[[Alternatives], bool]) -> Answers:
     """Give where a node answers for a pool; nothing at all if it does not."""
-    found: dict[Alternatives, set[str] | None] = {}
+    entries: dict[Alternatives, list[L2Advertisement]] = {}
     for entry in advertisements:
-        if not applies(alternatives(entry.node_selectors)):
-            continue
-        services = alternatives(entry.service_selectors)
-        known = found.get(services, set())
-        found[services] = None if known is None or not entry.interfaces else known | set(entry.interfaces)
+        if applies(alternatives(entry.node_selectors)):
+            entries.setdefault(alternatives(entry.service_selectors), []).append(entry)
+    found = {services: interfaces_of(group) for services, group in entries.items()}
     everywhere = frozenset[str]()
-    if found.get(frozenset(), set()) is None:  # on all interfaces for all Services
+    if found.get(frozenset(), everywhere) is None:  # on all interfaces for all Services
         return frozenset({(everywhere, frozenset())})
-    return frozenset((frozenset(names or ()), services) for services, names in found.items())
+    return frozenset((names or everywhere, services) for services, names in found.items())

@@ -103,6 +103,11 @@ class Owners:
             return None
         return self._holdings[lot].standing.owner
 
+    def interfaces(self, key: ObjectKey, node: str) -> frozenset[str] | None:
+        """Name the interfaces on which a node answers for a Service if it owns it; None for every one."""
+        claim = self._claims.get(key)
+        return self._rosters.interfaces(node, claim.service, claim.announced) if claim else None
+
     def gained(self, key: ObjectKey) -> tuple[str, Cause] | None:
         """Tell which node owned a Service's address before the last `settle`, and why it does not any more.
 

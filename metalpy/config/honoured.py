@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metalpy.config.resource_objects import L2_ADVERTISEMENT, POOL
+from metalpy.config.resource_objects import POOL
 from metalpy.errors import Problem
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from metalpy.model import Config, Pool
 
-_INTERFACES = "cannot be honoured here: remove it, and give the speakers --interface or --exclude-interface"
 _NAMESPACES = "cannot be honoured here, where labels of namespaces are not read: list the names under `namespaces`"
 
 
@@ -26,7 +25,3 @@ def _in_pool(pool: Pool, namespace: str) -> Iterator[Problem]:
     if pool.allocation and pool.allocation.namespace_selectors:
         path = f"{POOL} {namespace}/{pool.name}: spec.serviceAllocation.namespaceSelectors"
         yield Problem(0, 0, path, "", _NAMESPACES)
-    for entry in pool.layer2:
-        if entry.interfaces:
-            path = f"{L2_ADVERTISEMENT} {namespace}/{entry.name}: spec.interfaces"
-            yield Problem(0, 0, path, "", _INTERFACES)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.causes import Cause
     from metalpy.announcement.speakers import Speakers
     from metalpy.daemon.announcing import Tell
+    from metalpy.layer2.absences import Absence
     from metalpy.layer2.conflicts import Conflict
     from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
     from metalpy.observe.metrics import FailoverMetrics
@@ -28,8 +29,12 @@ _log = structlog.get_logger()
 class Network(Protocol):
     """What answers on the LAN for a set of addresses."""
 
-    async def announce(self, addresses: frozenset[IPAddress]) -> None:
-        """Answer for exactly these addresses from now on."""
+    async def announce(self, addresses: frozenset[IPAddress], only: Mapping[IPAddress, frozenset[str]]) -> None:
+        """Answer for exactly these addresses from now on, for those that are in `only` on those interfaces alone."""
+        ...
+
+    def absences(self) -> AsyncIterator[Absence]:
+        """Yield addresses that are announced nowhere, as none of their interfaces is there."""
         ...
 
     def conflicts(self) -> AsyncIterator[Conflict]:
@@ -49,6 +54,8 @@ class Layer2Announcing:
         self._metrics = metrics
         self._taken: list[tuple[ObjectKey, str, Cause, float]] = []
         """Services that came here from another node, until the network knows."""
+        self._restricted: dict[ObjectKey, frozenset[str]] = {}
+        """The interfaces on which this node answers for a Service, where these are not all."""
         self.addresses: frozenset[IPAddress] = frozenset()
         """What this node answers for."""
 
@@ -71,6 +78,11 @@ class Layer2Announcing:
             gained = self._owners.gained(key)
             if gained and self._owners.owner(key) == self._node:
                 self._taken.append((key, *gained, since_s))
+            names = self._owners.interfaces(key, self._node)
+            if names is None:
+                self._restricted.pop(key, None)
+            else:
+                self._restricted[key] = names
         return changed
 
     def reason_against(self, key: ObjectKey) -> str:
@@ -80,7 +92,7 @@ class Layer2Announcing:
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
         """Answer for these on the LAN, and tell what came from another node and how long that took."""
         self.addresses = frozenset(address for addresses in announcements.values() for address in addresses)
-        await self._network.announce(self.addresses)
+        await self._network.announce(self.addresses, self._only(announcements))
         now_s = asyncio.get_running_loop().time()
         taken, self._taken = self._taken, []
         for key, former, cause, since_s in taken:
@@ -97,11 +109,29 @@ class Layer2Announcing:
                 seconds=round(now_s - since_s, 6),
             )
 
+    def _only(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> dict[IPAddress, frozenset[str]]:
+        """Tell which addresses are for some interfaces only. Services that share one are for the same ones."""
+        restricted = [key for key in self._restricted if key in announcements]
+        return {address: self._restricted[key] for key in restricted for address in announcements[key]}
+
     async def run(self, tell: Tell) -> None:
-        """Warn of each address that another host claims; the log has it already."""
+        """Warn of each address that another host claims, or that is answered for nowhere; the log has it already."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_conflicts(tell))
+            tasks.create_task(self._tell_absences(tell))
+
+    async def _tell_conflicts(self, tell: Tell) -> None:
         async for conflict in self._network.conflicts():
             text = (
                 f"another host claims {conflict.address}: {conflict.mac} on {conflict.interface}; take the "
                 "address off that host, or out of the pool"
             )
             await tell.services(conflict.address, "addressConflict", text)
+
+    async def _tell_absences(self, tell: Tell) -> None:
+        async for absence in self._network.absences():
+            text = (
+                f"{absence.address} is announced nowhere: node {self._node}, which is to answer for it, has none of "
+                f"the interfaces that the L2Advertisements of its pool name: {', '.join(sorted(absence.interfaces))}"
+            )
+            await tell.services(absence.address, "announceFailed", text)

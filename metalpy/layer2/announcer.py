@@ -8,15 +8,17 @@ first asked for who has it, which is an option). Only addresses
 gained are announced unasked; nothing else happens on the network when a set is repeated, when the reply
 process has to be started anew, or when an interface comes; but for one question, some seconds after the gain,
 whether another host answers for the address. An interface that gets another MAC, or its carrier back, announces
-all addresses again. Interfaces come and go by themselves.
+all addresses again. Interfaces come and go by themselves; an address may be for some of them only, by name.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+from metalpy.layer2.absences import Absence, Absences
 from metalpy.layer2.conflicts import Conflict, Conflicts
 from metalpy.layer2.interfaces import ALL, watch
 from metalpy.layer2.reply_path import Counts, ReplyPath
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from metalpy.layer2.interfaces import Choice, Interface, Interfaces
     from metalpy.model import IPAddress
 
-__all__ = ["ORPHAN_S", "Announcer", "Conflict", "Counts", "Timing"]
+__all__ = ["ORPHAN_S", "Absence", "Announcer", "Conflict", "Counts", "Timing"]
 
 ORPHAN_S = 10.0
 """How long addresses are answered for after the speaker died without a word: time enough to be started anew."""
+EVERY_INTERFACE: Mapping[IPAddress, frozenset[str]] = MappingProxyType({})
+"""No address is for some interfaces only."""
 
 
 class Announcer:
@@ -63,6 +67,7 @@ class Announcer:
         self._conflicts = Conflicts(timing.grace_s)
         self._own_macs: frozenset[str] = frozenset()
         self._addresses: frozenset[IPAddress] = frozenset()
+        self._absences = Absences()
         self._macs: dict[int, str] = {}
         """The last MAC of every interface there ever was."""
         self._carriers: Mapping[int, int] = {}
@@ -107,22 +112,31 @@ class Announcer:
         """The process id of the reply process that runs now."""
         return self._replies.pid
 
-    async def announce(self, addresses: frozenset[IPAddress]) -> None:
+    async def announce(
+        self, addresses: frozenset[IPAddress], only: Mapping[IPAddress, frozenset[str]] = EVERY_INTERFACE
+    ) -> None:
         """Make `addresses` the complete set that is announced; returns when it is in force.
 
-        Those gained are announced unasked, five times from now on; those lost are not mentioned again. Should the
+        `only` names the interfaces of those that are not for every one. Those gained, or gained for an interface,
+        are announced unasked, five times from now on; those lost are not mentioned again. Should the
         reply process die just now, this returns without waiting for the next one, which gets the set first of all.
         """
         gained, lost = addresses - self._addresses, self._addresses - addresses
+        widened = (addresses - gained) & _widened(self._replies.only, only)
         self._addresses = addresses
+        self._replies.only = {address: only[address] for address in only.keys() & addresses}
         self._unasked.stop(lost)
         self._conflicts.lose(lost)
         if self._asks_first:
             self._conflicts.gain(gained, asyncio.get_running_loop().time())
             self._unasked.hold(gained)
         await self._fill()
-        if not self._asks_first:
-            self._announce_unasked(gained & self._addresses)  # another call may have taken some away meanwhile
+        self._look_for_absent()
+        # Another call may have taken some away meanwhile. What is held is announced when it is free.
+        self._announce_unasked((gained | widened) & self._addresses - self._unasked.holds.addresses)
+
+    def _look_for_absent(self) -> None:
+        self._absences.look(self._replies.only, {each.name for each in self._replies.interfaces})
 
     async def _fill(self) -> None:
         """Bring the reply process up to date.
@@ -149,7 +163,7 @@ class Announcer:
 
         Nothing is announced unasked any more. An announcer that starts on this node meanwhile takes over.
         """
-        await self.announce(self._addresses & still)
+        await self.announce(self._addresses & still, self._replies.only)
         self._unasked.stop(self._addresses)
         self._linger_s = linger_s
 
@@ -173,8 +187,16 @@ class Announcer:
         while True:
             yield await self._conflicts.next()
 
+    async def absences(self) -> AsyncIterator[Absence]:
+        """Yield, for ever, when an announced address has none of the interfaces that it is for.
+
+        They are logged in any case. For one listener.
+        """
+        while True:
+            yield await self._absences.next()
+
     def _hear_claim(self, address: IPAddress, interface: str, mac: str) -> None:
-        if mac not in self._own_macs:
+        if mac not in self._own_macs and self._replies.is_for(address, interface):
             self._unasked.claim(address)
             if self._conflicts.claim(address, interface, mac, asyncio.get_running_loop().time()):
                 self._unasked.check([address])
@@ -188,6 +210,7 @@ class Announcer:
                 renewed = self._note_renewed(current)
                 self._replies.interfaces = current.announcing
                 await self._replies.fill()
+                self._look_for_absent()
                 for index in renewed:
                     self._unasked.renew(index, self._addresses - self._unasked.holds.addresses)
                 ready.set()
@@ -204,3 +227,10 @@ class Announcer:
         self._macs.update((each.index, each.mac) for each in current.announcing)
         self._carriers = current.carriers
         return renewed
+
+
+def _widened(
+    before: Mapping[IPAddress, frozenset[str]], after: Mapping[IPAddress, frozenset[str]]
+) -> frozenset[IPAddress]:
+    """Give the addresses that are for an interface now that they were not for."""
+    return frozenset(address for address, names in before.items() if address not in after or after[address] - names)

@@ -47,9 +47,9 @@ class Kind(enum.IntEnum):
     CLOSE = 2
     """No longer answer on these: protocol, index."""
     ADD = 3
-    """Answer for these addresses."""
+    """Answer for addresses: interface index, 0 for every interface; address."""
     REMOVE = 4
-    """No longer answer for these."""
+    """No longer answer for these there: likewise."""
     SEND = 5
     """Put these frames on the wire as they are: protocol, index, frame."""
     COUNT = 6
@@ -90,8 +90,8 @@ class Kind(enum.IntEnum):
 ROWS = {
     Kind.OPEN: struct.Struct("!BI6s16s"),
     Kind.CLOSE: struct.Struct("!BI"),
-    Kind.ADD: struct.Struct("!16s"),
-    Kind.REMOVE: struct.Struct("!16s"),
+    Kind.ADD: struct.Struct("!I16s"),
+    Kind.REMOVE: struct.Struct("!I16s"),
     Kind.WATCH: struct.Struct("!16s"),
     Kind.UNWATCH: struct.Struct("!16s"),
     Kind.SEND: struct.Struct(f"!BI{max(FRAME_LENGTHS.values())}s"),

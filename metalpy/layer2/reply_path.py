@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from metalpy.errors import CapabilityError
-from metalpy.layer2 import arp
 from metalpy.layer2.child import Child
-from metalpy.layer2.control import Kind, Protocol, narrow, wide
+from metalpy.layer2.control import Kind, Protocol, narrow
+from metalpy.layer2.rows import everywhere, on_interfaces, opening, ports_of, restricted, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -66,6 +66,8 @@ class ReplyPath:
         """What to answer for; None as long as nobody has said."""
         self.watched: frozenset[IPAddress] = frozenset()
         """What to report claims to without answering for it."""
+        self.only: Mapping[IPAddress, frozenset[str]] = {}
+        """The interfaces that an address is for, by name; one that is not here is for every one."""
         self.interfaces: frozenset[Interface] = frozenset()
         self._spawn = spawn
         self._claimed = claimed
@@ -81,6 +83,8 @@ class ReplyPath:
     def _begin(self) -> None:
         """Forget what the process that ran was told."""
         self._told: frozenset[IPAddress] = frozenset()
+        self._told_here: frozenset[tuple[int, IPAddress]] = frozenset()
+        """The addresses that are not for every interface, each by the index of one that it is for."""
         self._told_watched: frozenset[IPAddress] = frozenset()
         self._took_over = False
         self._open: dict[tuple[Protocol, int], Interface] = {}
@@ -108,6 +112,11 @@ class ReplyPath:
         """Tell whether an address is to be answered for, or watched."""
         return address in self.watched or (self.addresses is not None and address in self.addresses)
 
+    def is_for(self, address: IPAddress, interface: str) -> bool:
+        """Tell whether an address, if it is announced, is announced on the interface of that name."""
+        names = self.only.get(address)
+        return names is None or interface in names
+
     async def send(self, frames: Iterable[Row]) -> None:
         """Put frames on the wire; rows as `Kind.SEND` has them."""
         await self._child.tell(Kind.SEND, frames)
@@ -124,18 +133,23 @@ class ReplyPath:
     async def fill(self) -> None:
         """Tell the process the difference between what it was told and what is wanted, and wait for it."""
         async with self._filling:
-            child, wanted, addresses = self._child, _ports(self.interfaces), self.addresses or frozenset()
+            child, wanted, addresses = self._child, ports_of(self.interfaces), self.addresses or frozenset()
+            here = restricted(addresses, self.only, self.interfaces)
+            addresses = addresses.difference(self.only)
             closed = {port: each for port, each in self._open.items() if wanted.get(port) != each}
             opened = {port: each for port, each in wanted.items() if self._open.get(port) != each}
             lost, gained = self._told - addresses, addresses - self._told
+            lost_here, gained_here = self._told_here - here, here - self._told_here
             unwatched, watched = self._told_watched - self.watched, self.watched - self._told_watched
             self._open, self._told, self._told_watched = wanted, addresses, self.watched
+            self._told_here = here
             await child.tell(Kind.CLOSE, closed)
-            await child.tell(Kind.REMOVE, _rows(lost))
-            await child.tell(Kind.ADD, _rows(gained))
-            await child.tell(Kind.UNWATCH, _rows(unwatched))
-            await child.tell(Kind.WATCH, _rows(watched))
-            await child.tell(Kind.OPEN, [_opening(protocol, each) for (protocol, _), each in opened.items()])
+            # First what is added: an address that is for other interfaces now is answered for all the time.
+            await child.tell(Kind.ADD, [*everywhere(gained), *on_interfaces(gained_here)])
+            await child.tell(Kind.REMOVE, [*everywhere(lost), *on_interfaces(lost_here)])
+            await child.tell(Kind.UNWATCH, rows_of(unwatched))
+            await child.tell(Kind.WATCH, rows_of(watched))
+            await child.tell(Kind.OPEN, [opening(protocol, each) for (protocol, _), each in opened.items()])
             for (protocol, index), each in closed.items():
                 self._answering.discard((protocol, index))
                 _log_deleted(protocol, each.name)
@@ -224,25 +238,6 @@ class ReplyPath:
         if interface := self._open.get((protocol, index)):
             return interface.name
         return next((each.name for each in self.interfaces if each.index == index), f"#{index}")
-
-
-def _ports(interfaces: Iterable[Interface]) -> dict[tuple[Protocol, int], Interface]:
-    """Give the ports to have, each with what it depends on: ARP does not mind the link-local address."""
-    ports = {}
-    for each in interfaces:
-        ports[Protocol.ARP, each.index] = replace(each, link_local=None)
-        if each.link_local:
-            ports[Protocol.NDP, each.index] = each
-    return ports
-
-
-def _rows(addresses: Iterable[IPAddress]) -> list[Row]:
-    return [(wide(address.packed),) for address in addresses]
-
-
-def _opening(protocol: Protocol, interface: Interface) -> Row:
-    link_local = interface.link_local.packed if interface.link_local else b""
-    return (protocol, interface.index, arp.mac_bytes(interface.mac), link_local)
 
 
 def _log_deleted(protocol: Protocol, name: str, **error: str) -> None:

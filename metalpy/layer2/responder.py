@@ -24,8 +24,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from metalpy.layer2 import arp, handover, ndp, packet_filter, privileges
+from metalpy.layer2.answered import EVERYWHERE, Answered, by_interface, by_protocol
 from metalpy.layer2.control import FRAME_LENGTHS, MESSAGE_LIMIT, Kind, Protocol, decode, encode, narrow, wide
-from metalpy.layer2.ports import ARPPort, NDPPort, Port, Table
+from metalpy.layer2.ports import ARPPort, NDPPort, Port
 from metalpy.layer2.witness import Witness
 
 if TYPE_CHECKING:
@@ -45,16 +46,12 @@ class Responder:
         self._orphan_ms = orphan_ms
         self._instance = instance
         self._ports: dict[tuple[Protocol, int], Port] = {}
-        self._table: Table = {}
-        self._all_counts: Table = {}
-        """The counters of withdrawn addresses too: they go on when the address is back."""
-        self._groups: Counter[bytes] = Counter()
-        """How many addresses need each multicast group."""
+        self._answered = Answered()
         self._near = dict.fromkeys(Protocol, packet_filter.Near())
         self._sieved = dict.fromkeys(Protocol, 0)
         """How many addresses there were when the filters were last made."""
         self._watched: set[bytes] = set()
-        self._witness = Witness(self._table, self._watched, lambda claims: self._tell(Kind.CLAIMED, claims))
+        self._witness = Witness(self._answered, self._watched, lambda claims: self._tell(Kind.CLAIMED, claims))
 
     def run(self) -> None:
         """Serve until the speaker has gone, and for a while after that."""
@@ -69,7 +66,7 @@ class Responder:
         while message := self._hear():
             kind, rows = decode(message)
             self._obey(kind, rows)
-        if self._table:
+        if self._answered:
             self._outlive()
 
     def _hear(self) -> bytes:
@@ -95,9 +92,9 @@ class Responder:
                 for protocol, index in rows:
                     self._close(Protocol(protocol), index)
             case Kind.ADD:
-                self._add([narrow(address) for (address,) in rows])
+                self._add(rows)
             case Kind.REMOVE:
-                self._remove([narrow(address) for (address,) in rows])
+                self._remove(rows)
             case Kind.WATCH:
                 self._watched.update(narrow(address) for (address,) in rows)
                 self._widen(self._watched)
@@ -106,7 +103,7 @@ class Responder:
             case Kind.SEND:
                 self._send(rows)
             case Kind.COUNT:
-                counted = ((wide(each), *counts) for each, counts in self._all_counts.items() if any(counts))
+                counted = ((wide(each), *counts) for each, counts in self._answered.counts.items() if any(counts))
                 self._tell(Kind.COUNTS, counted)
             case Kind.SYNC:
                 self._tell(Kind.DONE, rows)
@@ -117,19 +114,20 @@ class Responder:
 
     def _open(self, protocol: Protocol, index: int, mac: bytes, link_local: bytes) -> None:
         self._close(protocol, index)
-        near = self._near[protocol]
+        near, everywhere = self._near[protocol], self._answered.table(EVERYWHERE)
         try:
             if protocol is Protocol.ARP:
-                port: Port = ARPPort(index, mac, self._table, near)
+                port: Port = ARPPort(index, mac, everywhere, near)
             else:
-                port = NDPPort(index, mac, link_local, self._table, near)
+                port = NDPPort(index, mac, link_local, everywhere, near)
         except OSError as error:
             self._tell(Kind.LOST, [(protocol, index, error.errno or errno.EIO)])
             return
+        port.here = self._answered.table(index)
         self._ports[protocol, index] = port
         with contextlib.suppress(OSError):  # the port fails likewise, and is opened again
             self._witness.watch(port, near)
-        self._join(self._groups, port)
+        self._join(self._answered.groups(index), port)
         threading.Thread(target=self._attend, args=(port,), daemon=True).start()
         self._tell(Kind.OPENED, [(protocol, index)])
 
@@ -142,35 +140,35 @@ class Responder:
             port.close()
             self._witness.leave(protocol, index)
 
-    def _add(self, addresses: list[bytes]) -> None:
-        for address in addresses:
-            self._table[address] = self._all_counts.setdefault(address, [0, 0, 0])
-        self._widen(addresses)
-        groups = Counter(map(ndp.solicited_node, _by_protocol(addresses).get(Protocol.NDP, ())))
-        joined = [group for group in groups if not self._groups[group]]
-        self._groups += groups
-        for port in self._ports.values():
-            self._join(joined, port)
+    def _add(self, rows: list[Row]) -> None:
+        for index, addresses in by_interface(rows).items():
+            groups = self._answered.add(index, addresses)
+            self._widen(addresses)
+            for port in self._ports_at(index):
+                self._join(groups, port)
 
     def _widen(self, addresses: Iterable[bytes]) -> None:
         """Let through what asks for these, or claims them."""
-        for protocol, some in _by_protocol(addresses).items():
+        for protocol, some in by_protocol(addresses).items():
             if not all(map(self._near[protocol].covers, some)):
                 self._sieve(protocol)
 
-    def _remove(self, addresses: list[bytes]) -> None:
-        gone = [address for address in addresses if self._table.pop(address, None)]
-        by_protocol = _by_protocol(gone)
-        for protocol in by_protocol:
-            many = sum(Protocol.of(address) is protocol for address in self._table)
+    def _remove(self, rows: list[Row]) -> None:
+        protocols: set[Protocol] = set()
+        for index, addresses in by_interface(rows).items():
+            gone, groups = self._answered.remove(index, addresses)
+            protocols.update(map(Protocol.of, gone))
+            for port in self._ports_at(index):
+                if isinstance(port, NDPPort):
+                    for group in groups - self._answered.groups(port.index):
+                        port.groups.leave(group)
+        for protocol in protocols:
+            many = len(self._answered.addresses(protocol))
             if many * 2 <= self._sieved[protocol]:  # too wide a filter only costs time: no haste
                 self._sieve(protocol)
-        groups = Counter(map(ndp.solicited_node, by_protocol.get(Protocol.NDP, ())))
-        self._groups -= groups
-        for port in self._ports.values():
-            if isinstance(port, NDPPort):
-                for group in groups.keys() - self._groups.keys():
-                    port.groups.leave(group)
+
+    def _ports_at(self, index: int) -> list[Port]:
+        return [port for port in self._ports.values() if index in {EVERYWHERE, port.index}]
 
     def _join(self, groups: Iterable[bytes], port: Port) -> None:
         """Let a port join these groups, if it speaks NDP; report what fails, as hosts may ask in vain then."""
@@ -185,7 +183,8 @@ class Responder:
         self._tell(Kind.UNJOINED, [(port.index, code, many) for code, many in unjoined.items()])
 
     def _sieve(self, protocol: Protocol) -> None:
-        addresses = [address for address in self._table.keys() | self._watched if Protocol.of(address) is protocol]
+        addresses = self._answered.addresses(protocol)
+        addresses.update(address for address in self._watched if Protocol.of(address) is protocol)
         self._near[protocol] = near = packet_filter.near(addresses)
         self._sieved[protocol] = len(addresses)
         for port in self._ports.values():
@@ -206,7 +205,7 @@ class Responder:
             except OSError as error:
                 unsent[protocol, index, error.errno or errno.EIO] += 1
             else:
-                if counts := self._all_counts.get(_announced(protocol, padded)):
+                if counts := self._answered.counts.get(_announced(protocol, padded)):
                     counts[2] += 1
         self._tell(Kind.UNSENT, [(*where, many) for where, many in unsent.items()])
 
@@ -221,13 +220,6 @@ def _announced(protocol: Protocol, frame: bytes) -> bytes:
     if protocol is Protocol.ARP:
         return frame[arp.SENDER_IP]
     return frame[ndp.TARGET] if ndp.is_advertisement(frame) else b""
-
-
-def _by_protocol(addresses: Iterable[bytes]) -> dict[Protocol, list[bytes]]:
-    result: dict[Protocol, list[bytes]] = {}
-    for address in addresses:
-        result.setdefault(Protocol.of(address), []).append(address)
-    return result
 
 
 def main() -> None:

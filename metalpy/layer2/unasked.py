@@ -147,7 +147,7 @@ class Unasked:
         for address in addresses:
             protocol = Protocol(address.version)
             for interface in interfaces[protocol]:
-                if only in (None, interface.index):
+                if only in (None, interface.index) and self._replies.is_for(address, interface.name):
                     for frame in build(address, interface):
                         yield protocol, interface.index, frame
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Container
 
+    from metalpy.layer2.answered import Answered
     from metalpy.layer2.control import Row
     from metalpy.layer2.packet_filter import Near
-    from metalpy.layer2.ports import Port, Table
+    from metalpy.layer2.ports import Port
 
 _REST_S = 0.25
 _FRAMES_A_LOOK = 64
@@ -38,10 +39,10 @@ class _View(NamedTuple):
 class Witness:
     """Reports claims as rows of `Kind.CLAIMED`. `run` is one thread, everything else another."""
 
-    def __init__(self, table: Table, watched: Container[bytes], report: Callable[[list[Row]], None]) -> None:
+    def __init__(self, answered: Answered, watched: Container[bytes], report: Callable[[list[Row]], None]) -> None:
         self.yields = False
         """Whether a claimed address is given up: an orphan does not fight for it with the owner that came after."""
-        self._table = table
+        self._answered = answered
         self._watched = watched
         self._report = report
         self._views: dict[int, _View] = {}
@@ -85,10 +86,10 @@ class Witness:
         try:
             for _ in range(_FRAMES_A_LOOK):
                 address, mac = _claim(view.protocol, view.socket.recv(ndp.FRAME_LENGTH))
-                if (address in self._table or address in self._watched) and mac not in own:
+                if (self._answered.has(address, view.interface) or address in self._watched) and mac not in own:
                     claims.add((view.interface, wide(address), mac))
                     if self.yields:
-                        self._table.pop(address, None)
+                        self._answered.give_up(address)
         except BlockingIOError:
             pass
         except OSError:  # its interface failed; the port reports that, and a new one is watched anew

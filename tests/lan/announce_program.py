@@ -1,7 +1,8 @@
 """An announcer to be run on a host of a Lan: `python -m tests.lan.announce_program [OPTION...] [INTERFACE...]`.
 
 It reads one JSON array a line, `["announce", ADDRESS...]`, `["retire", SECONDS, ADDRESS...]`, `["counts"]`,
-`["conflict"]` (waits for one) or `["pid"]`, and answers each with one line of JSON; the first line it writes is
+`["conflict"]` or `["absence"]` (which wait for one) or `["pid"]`; an ADDRESS to announce may be for some interfaces
+only, `192.168.1.240@eth1,eth2`. It answers each with one line of JSON; the first line it writes is
 `"ready"`. Logs go to the standard error output as JSON lines.
 """
 
@@ -25,11 +26,14 @@ from metalpy.layer2.interfaces import Choice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from metalpy.model import IPAddress
+
 
 async def _obey(announcer: Announcer, command: str, words: Sequence[str]) -> Any:
     match command:
         case "announce":
-            await announcer.announce(frozenset(map(ip_address, words)))
+            announced, only = _split(words)
+            await announcer.announce(announced, only)
             return "in force"
         case "retire":
             await announcer.retire(frozenset(map(ip_address, words[1:])), float(words[0]))
@@ -40,9 +44,18 @@ async def _obey(announcer: Announcer, command: str, words: Sequence[str]) -> Any
         case "conflict":
             async for conflict in announcer.conflicts():
                 return [str(conflict.address), conflict.interface, conflict.mac]
+        case "absence":
+            async for absence in announcer.absences():
+                return [str(absence.address), *sorted(absence.interfaces)]
         case "pid":
             return announcer.pid
     raise ValueError(command)
+
+
+def _split(words: Sequence[str]) -> tuple[frozenset[IPAddress], dict[IPAddress, frozenset[str]]]:
+    pairs = [word.partition("@")[::2] for word in words]
+    only = {ip_address(address): frozenset(names.split(",")) for address, names in pairs if names}
+    return frozenset(ip_address(address) for address, _ in pairs), only
 
 
 async def main(arguments: Sequence[str]) -> None:

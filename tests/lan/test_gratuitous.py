@@ -20,9 +20,9 @@ IP = "192.168.1.240"
 OTHER = "192.168.1.241"
 
 
-def capture(client: Host, many: int, family: str = "ipv4") -> subprocess.Popen[Any]:
+def capture(client: Host, many: int, family: str = "ipv4", interface: str = "eth0") -> subprocess.Popen[Any]:
     """Start to listen for that many broadcast ARP frames, or unasked neighbour advertisements."""
-    words = [sys.executable, "-m", "tests.lan.wire_program", "capture", "eth0", family, str(many)]
+    words = [sys.executable, "-m", "tests.lan.wire_program", "capture", interface, family, str(many)]
     listening = client.popen(words, stdout=subprocess.PIPE, text=True)
     assert listening.stdout
     assert listening.stdout.readline() == "ready\n"

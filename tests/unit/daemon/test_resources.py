@@ -84,11 +84,6 @@ async def test_every_faulty_object_is_told_and_the_last_good_set_stays(setup: Se
 @pytest.mark.parametrize(
     ("objects", "kind", "field"),
     [
-        (
-            [pool("a", "10.3.0.0/31"), resource("L2Advertisement", "b", interfaces=["e"])],
-            "L2Advertisement",
-            "interfaces",
-        ),
         ([pool("a", "10.3.0.0/31", serviceAllocation={SELECTORS: [{}]})], "IPAddressPool", SELECTORS),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,8 +13,10 @@ from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, SpeakerPodChanged, Synced
+from metalpy.cluster.resources import resource_set
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
+from metalpy.layer2.absences import Absence
 from metalpy.layer2.conflicts import Conflict
 from metalpy.membership.sources import ClusterMembers, StaticMembers
 from metalpy.model import Endpoint, Node, ObjectKey, SpeakerPod, parse_address
@@ -22,9 +24,9 @@ from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetri
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
-    from metalpy.cluster.interface import Change
+    from metalpy.cluster.interface import Change, ResourcesChanged
     from metalpy.model import IPAddress, Service
 
 POOL = pool("p", "192.168.1.0/24")
@@ -36,10 +38,17 @@ PLAIN = Rules()
 class FakeNetwork:
     def __init__(self) -> None:
         self.history: list[frozenset[IPAddress]] = []
+        self.only: Mapping[IPAddress, frozenset[str]] = {}
         self.claims: asyncio.Queue[Conflict] = asyncio.Queue()
+        self.absent: asyncio.Queue[Absence] = asyncio.Queue()
 
-    async def announce(self, addresses: frozenset[IPAddress]) -> None:
+    async def announce(self, addresses: frozenset[IPAddress], only: Mapping[IPAddress, frozenset[str]]) -> None:
         self.history.append(addresses)
+        self.only = only
+
+    async def absences(self) -> AsyncIterator[Absence]:
+        while True:
+            yield await self.absent.get()
 
     async def conflicts(self) -> AsyncIterator[Conflict]:
         while True:
@@ -195,6 +204,45 @@ async def test_claim_of_another_host_is_told_on_the_service_that_has_the_address
 
     assert setup.cluster.reasons(a.key) == ["nodeAssigned", "addressConflict"]
     assert "0a:00:00:00:00:99 on eth0" in setup.cluster.events[-1].message
+
+
+def resources(**advertisement: Any) -> ResourcesChanged:
+    pools = {"IPAddressPool": {"addresses": ["192.168.1.0/24"]}, "L2Advertisement": advertisement}
+    objects = [
+        {"apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": {"name": "p", "namespace": "n"}, "spec": spec}
+        for kind, spec in pools.items()
+    ]
+    return resource_set("n", objects, ())
+
+
+async def test_advertisement_with_interfaces_is_announced_on_these_alone(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([resources(interfaces=["eth1", "eth0"]), *with_endpoints(a), Synced()])
+    assert setup.network.only == {parse_address(OWNED_BY_3): {"eth0", "eth1"}}
+
+    await setup.take([resources()])
+    assert setup.network.only == {}
+    assert setup.network.announced == {OWNED_BY_3}
+
+
+async def test_interfaces_of_what_another_node_answers_for_are_not_for_this_node(setup: Setup) -> None:
+    await setup.take([resources(interfaces=["eth1"]), *with_endpoints(service("b", OWNED_BY_1)), Synced()])
+
+    assert (setup.network.announced, setup.network.only) == (set(), {})
+
+
+async def test_address_without_any_of_its_interfaces_is_told_on_the_service(setup: Setup) -> None:
+    a = service("a", OWNED_BY_3)
+    await setup.take([resources(interfaces=["eth9"]), *with_endpoints(a), Synced()])
+    running = asyncio.create_task(setup.speaker.run())
+    setup.cluster.told.clear()
+    setup.network.absent.put_nowait(Absence(parse_address(OWNED_BY_3), frozenset({"eth9"})))
+    async with asyncio.timeout(10):
+        await setup.cluster.told.wait()
+    running.cancel()
+
+    assert setup.cluster.reasons(a.key) == ["nodeAssigned", "announceFailed"]
+    assert "eth9" in setup.cluster.events[-1].message
 
 
 async def test_failover_is_counted_and_logged_once_with_its_cause_when_the_network_knows() -> None:
