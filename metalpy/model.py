@@ -206,12 +206,14 @@ class L2Advertisement:
 class ServiceAllocation:
     """Which Services a pool is pinned to, and how early it is tried: priority 1 first, 0 last.
 
-    A Service fits if its namespace is named or fits a namespace selector (where there are any of these) and one
-    of the service selectors fits it (where there are any). With nothing restricted it still counts as pinned.
+    A Service fits if its namespace is among `namespaces` (where there are any) and one of the service selectors fits
+    it (where there are any). With nothing restricted it still counts as pinned; with namespace selectors that fit no
+    namespace, none is restricted, but nobody gets an address of the pool unless he asks for one (as in MetalLB).
     """
 
     priority: int = 0
     namespaces: tuple[str, ...] = ()
+    """Those named, and those that a selector fits, as far as Namespaces were known."""
     namespace_selectors: tuple[LabelSelector, ...] = ()
     service_selectors: tuple[LabelSelector, ...] = ()
 

@@ -26,7 +26,13 @@ def fits(pool: Pool, demand: Demand) -> bool:
 
 def in_order_of_trial(spaces: Iterable[PoolSpace], demand: Demand) -> list[PoolSpace]:
     """Give the pools that assign to a Service by themselves: those pinned to it first, by priority, 0 last."""
-    return sorted((space for space in spaces if space.pool.auto_assign and fits(space.pool, demand)), key=_turn)
+    return sorted((space for space in spaces if _offers(space.pool) and fits(space.pool, demand)), key=_turn)
+
+
+def _offers(pool: Pool) -> bool:
+    """Tell whether a pool assigns by itself: not where it is for namespaces, none of which is there."""
+    pinned = pool.allocation
+    return pool.auto_assign and not (pinned and pinned.namespace_selectors and not pinned.namespaces)
 
 
 def _turn(space: PoolSpace) -> tuple[bool, bool, int]:

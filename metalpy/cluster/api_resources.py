@@ -29,12 +29,12 @@ LOOK_S = 10.0
 """How often to see whether kinds that were not served are."""
 NOT_FOUND = 404
 
-_SECRETS = "Secret"
+_SECRETS, _NAMESPACES = "Secret", "Namespace"
 _log = structlog.get_logger()
 
 
 class ApiResources:
-    """All custom resources of one namespace, and the Secrets that they name where those are granted.
+    """All custom resources of one namespace, and what they speak of, where that is granted: Secrets and Namespaces.
 
     A kind that is not served has no objects. `listed` is called after every list, `changed` when objects changed
     and it is quiet again.
@@ -47,13 +47,13 @@ class ApiResources:
         *,
         listed: Callable[[], None],
         changed: Callable[[], None],
-        with_secrets: bool,
+        for_speaker: bool,
     ) -> None:
         self._session = session
         self._namespace = namespace
         self._listed = listed
         self._changed = changed
-        self._with_secrets = with_secrets
+        self._for_speaker = for_speaker
         self._touched = asyncio.Event()
         self._sinks: dict[str, ResourceSink] = {}
         self._reflectors: list[Reflector] = []
@@ -67,9 +67,15 @@ class ApiResources:
     def present(self) -> ResourcesChanged:
         """What there is."""
         by_kind = {kind: sink.objects for kind, sink in self._sinks.items()}
-        secrets = by_kind.pop(_SECRETS, ())
-        resources = (obj for objects in by_kind.values() for obj in objects)
-        return resource_set(self._namespace, resources, secrets, secrets_unseen=not self._with_secrets)
+        secrets, namespaces = by_kind.pop(_SECRETS, ()), by_kind.pop(_NAMESPACES, ())
+        return resource_set(
+            self._namespace,
+            (obj for objects in by_kind.values() for obj in objects),
+            secrets,
+            namespaces=namespaces,
+            secrets_unseen=not self._for_speaker,
+            namespaces_unseen=not self._for_speaker and _NAMESPACES not in self._sinks,
+        )
 
     async def look(self) -> None:
         """Find out what is served and granted. Asks until there is an answer."""
@@ -80,7 +86,11 @@ class ApiResources:
             except ClusterError as error:
                 _log.warning("waiting for the API server", op="startup", error=str(error))
                 await asyncio.sleep(1)
-        if self._with_secrets and await self._may_read_secrets():
+        # Only speakers need passwords, only controllers need to know for whom a pool is.
+        if not self._for_speaker:
+            if await self._may_read("namespaces", "", "no IPAddressPool can have namespaceSelectors"):
+                self._add(_NAMESPACES, "v1", Resource("/api/v1/namespaces"))
+        elif await self._may_read("secrets", self._namespace, "no BGPPeer can have a passwordSecret"):
             selector = {"fieldSelector": f"type={BASIC_AUTH}"}
             self._add(_SECRETS, "v1", Resource(f"/api/v1/namespaces/{self._namespace}/secrets", selector))
 
@@ -126,10 +136,10 @@ class ApiResources:
         sink = self._sinks[kind] = ResourceSink(kind, version, self._touched.set)
         self._reflectors.append(Reflector(self._session, resource, sink, self._listed))
 
-    async def _may_read_secrets(self) -> bool:
+    async def _may_read(self, plural: str, namespace: str, otherwise: str) -> bool:
         for verb in ("list", "watch"):
-            if not await self._session.is_granted(verb, "secrets", namespace=self._namespace):
-                _log.info("reading secrets is not granted: no BGPPeer can have a passwordSecret", op="startup")
+            if not await self._session.is_granted(verb, plural, namespace=namespace):
+                _log.info(f"reading {plural} is not granted: {otherwise}", op="startup")
                 return False
         return True
 

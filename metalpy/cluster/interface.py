@@ -66,13 +66,15 @@ class ConfigChanged:
 class ResourcesChanged:
     """The custom resources of `metallb.io` came, changed or went: all that there are, as one set, by kind and name.
 
-    `objects` are decoded JSON, those Secrets among them that BGPPeers name. Where `secrets_unseen`, Secrets could
-    not be looked at: those that are named are taken to be there.
+    `objects` are decoded JSON, those Secrets among them that BGPPeers name, and all Namespaces if a pool selects some
+    by their labels. Where `secrets_unseen`, Secrets could not be looked at: those that are named are taken to be
+    there. Where `namespaces_unseen`, Namespaces should have been looked at and could not.
     """
 
     namespace: str
     objects: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     secrets_unseen: bool = False
+    namespaces_unseen: bool = False
 
 
 class ConfigSource(enum.StrEnum):

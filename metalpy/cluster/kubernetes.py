@@ -77,13 +77,12 @@ class KubernetesCluster:
         await self._ask_permissions()
         reflectors = await self._reflectors()
         if self._source.reads_resources:
-            # Only speakers need passwords.
             self._resources = ApiResources(
                 self._session,
                 self._namespace,
                 listed=self._news.set,
                 changed=self._choose_config,
-                with_secrets=self._for_speaker,
+                for_speaker=self._for_speaker,
             )
             await self._resources.look()
         tasks = [asyncio.create_task(self._events.run())]

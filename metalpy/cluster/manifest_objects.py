@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PLACEHOLDER_IPS = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
 """Cluster IPs of a Service that no API server has seen: nothing but their families is ever read."""
 
+_NAME_LABEL = "kubernetes.io/metadata.name"
+
 API_VERSIONS = {
     "ConfigMap": ("v1",),
     "Endpoints": ("v1",),
@@ -145,9 +147,11 @@ class _Reading:
                 self._ignore(kind, version, where)
 
     def _is_resource(self, kind: str, version: str, obj: dict[str, Any]) -> bool:
-        """Tell whether this is a custom resource of the configuration, or may be a password for it."""
+        """Tell whether this is a custom resource of the configuration, or something that one may speak of."""
         if not self._scope.source.reads_resources:
             return False
+        if kind == "Namespace":
+            return version == "v1"
         if kind == "Secret":
             return version == "v1" and obj.get("type") == BASIC_AUTH
         return kind in VERSIONS and version.startswith(f"{GROUP}/")
@@ -232,10 +236,21 @@ def _value(kind: str, obj: dict[str, Any]) -> Value:
             return EndpointSet(*endpoints_from_slice(obj))
         case "Endpoints":
             return EndpointSet(*endpoints_from_endpoints(obj))
+        case "Namespace":
+            return resource_from(_labelled(obj), kind, obj["apiVersion"])
         case _:
             key = key_from(kind, obj)
             placed = {**obj, "metadata": {**obj["metadata"], "namespace": key.namespace}}
             return resource_from(placed, kind, obj["apiVersion"])
+
+
+def _labelled(namespace: dict[str, Any]) -> dict[str, Any]:
+    """Give a Namespace the label with its name that an API server would have stored with it."""
+    metadata = namespace["metadata"]
+    return {
+        **namespace,
+        "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), _NAME_LABEL: metadata["name"]}},
+    }
 
 
 def as_stored(obj: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,10 @@ class View:
 EMPTY_VIEW = View(is_read=False)
 
 
+_BESIDE = ("Secret", "Namespace")
+"""Kinds of objects that custom resources speak of."""
+
+
 def view_of(files: Iterable[FileObjects], scope: ConfigScope, before: View) -> View:
     """Put the files together, given in the order of their paths: the first to have an object wins.
 
@@ -147,10 +151,8 @@ def _endpoints(chosen: Mapping[Identity, ManifestObject]) -> dict[ObjectKey, tup
 
 def _resources(chosen: Mapping[Identity, ManifestObject], scope: ConfigScope) -> ResourcesChanged:
     found = {identity: entry.value for identity, entry in chosen.items() if isinstance(entry.value, dict)}
-    secrets = {identity: obj for identity, obj in found.items() if identity[0] == "Secret"}
-    return resource_set(
-        scope.namespace, (obj for identity, obj in found.items() if identity not in secrets), secrets.values()
-    )
+    beside = {kind: [found.pop(identity) for identity in list(found) if identity[0] == kind] for kind in _BESIDE}
+    return resource_set(scope.namespace, found.values(), beside["Secret"], namespaces=beside["Namespace"])
 
 
 def _configmap(chosen: Mapping[Identity, ManifestObject], scope: ConfigScope) -> ConfigChanged | None:

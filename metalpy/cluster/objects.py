@@ -60,7 +60,7 @@ def is_name(text: str) -> bool:
 
 
 def key_from(kind: str, obj: object) -> ObjectKey:
-    """Read namespace and name; without a namespace it is `default`, a Node's is always empty.
+    """Read namespace and name; without a namespace it is `default`, a Node's or Namespace's is always empty.
 
     Both are checked against the syntax of Kubernetes names, hence are safe parts of a file path.
     """
@@ -70,7 +70,7 @@ def key_from(kind: str, obj: object) -> ObjectKey:
         raise metadata.wrong("name", f"must be a name of at most {LONGEST_LABEL} of a-z, 0-9 and -")
     if not is_name(name):
         raise metadata.wrong("name", f"must be a name of at most {LONGEST_NAME} of a-z, 0-9, - and .")
-    if kind == "Node":
+    if kind in {"Node", "Namespace"}:
         return ObjectKey("", name)
     namespace = metadata.text("namespace") or DEFAULT_NAMESPACE
     if not is_label(namespace):

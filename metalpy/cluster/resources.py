@@ -28,13 +28,21 @@ def resource_from(obj: Mapping[str, Any], kind: str, version: str) -> Json:
 
 
 def resource_set(
-    namespace: str, resources: Iterable[Json], secrets: Iterable[Json], *, secrets_unseen: bool = False
+    namespace: str,
+    resources: Iterable[Json],
+    secrets: Iterable[Json],
+    *,
+    namespaces: Iterable[Json] = (),
+    secrets_unseen: bool = False,
+    namespaces_unseen: bool = False,
 ) -> ResourcesChanged:
-    """Put a set together: of the Secrets only those of the namespace that its BGPPeers name."""
+    """Put a set together: Secrets of the namespace that its BGPPeers name, Namespaces where a pool selects any."""
     objects = sorted(resources, key=_place)
     named = {name for obj in objects if (name := secret_named_by(obj))}
-    wanted = (secret for secret in secrets if _place(secret)[1:] in {(namespace, name) for name in named})
-    return ResourcesChanged(namespace, (*objects, *sorted(wanted, key=_place)), secrets_unseen)
+    wanted = [secret for secret in secrets if _place(secret)[1:] in {(namespace, name) for name in named}]
+    if any(map(selects_namespaces, objects)):
+        wanted += namespaces
+    return ResourcesChanged(namespace, (*objects, *sorted(wanted, key=_place)), secrets_unseen, namespaces_unseen)
 
 
 def secret_named_by(obj: Mapping[str, Any]) -> str:
@@ -43,6 +51,13 @@ def secret_named_by(obj: Mapping[str, Any]) -> str:
     reference = spec.get("passwordSecret") if obj.get("kind") == PEER and isinstance(spec, dict) else None
     name = reference.get("name") if isinstance(reference, dict) else None
     return name if isinstance(name, str) else ""
+
+
+def selects_namespaces(obj: Mapping[str, Any]) -> bool:
+    """Tell whether an IPAddressPool selects namespaces by their labels."""
+    spec = obj.get("spec")
+    allocation = spec.get("serviceAllocation") if obj.get("kind") == POOL and isinstance(spec, dict) else None
+    return isinstance(allocation, dict) and bool(allocation.get("namespaceSelectors"))
 
 
 def chosen(

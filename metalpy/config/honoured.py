@@ -1,4 +1,4 @@
-"""What custom resources can say and metalpy cannot do: refused by the daemons, never passed over."""
+"""What custom resources can say and a daemon cannot do: refused, never passed over."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from metalpy.config.resource_objects import POOL
 from metalpy.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from metalpy.model import Config, Pool
+    from metalpy.model import Config
 
-_NAMESPACES = "cannot be honoured here, where labels of namespaces are not read: list the names under `namespaces`"
-
-
-def not_honoured(config: Config, namespace: str) -> Sequence[Problem]:
-    """List the fields that a daemon must refuse, each by its object; read from resources of this namespace."""
-    found = {problem: None for pool in config.pools for problem in _in_pool(pool, namespace)}
-    return tuple(found)
+_NAMESPACES = (
+    "cannot be honoured here, as reading Namespaces is not granted: grant list and watch on namespaces to the "
+    "controller and start it anew, or list the names under `namespaces`"
+)
 
 
-def _in_pool(pool: Pool, namespace: str) -> Iterator[Problem]:
-    if pool.allocation and pool.allocation.namespace_selectors:
-        path = f"{POOL} {namespace}/{pool.name}: spec.serviceAllocation.namespaceSelectors"
-        yield Problem(0, 0, path, "", _NAMESPACES)
+def without_namespaces(config: Config, namespace: str) -> Iterator[Problem]:
+    """Give the fields that need the labels of Namespaces, each by its object; read from resources of `namespace`."""
+    for pool in config.pools:
+        if pool.allocation and pool.allocation.namespace_selectors:
+            path = f"{POOL} {namespace}/{pool.name}: spec.serviceAllocation.namespaceSelectors"
+            yield Problem(0, 0, path, "", _NAMESPACES)

@@ -1,4 +1,4 @@
-"""The objects of custom resources and Secrets among documents: each with its kind, its name and its fields unread."""
+"""The objects of custom resources, Secrets and Namespaces among documents: with names, their fields unread."""
 
 from __future__ import annotations
 
@@ -66,9 +66,14 @@ class Resource:
 
     def labels(self) -> dict[str, str]:
         """Give its labels, for selectors."""
-        labels = value_of(value_of(self.node, "metadata"), "labels")
-        pairs = labels.pairs if isinstance(labels, Mapping) else []
-        return {text_of(dealiased(key)): text_of(dealiased(value)) for key, value in pairs}
+        return labels_of(self.node)
+
+
+def labels_of(node: Mapping) -> dict[str, str]:
+    """Give the labels of an object."""
+    labels = value_of(value_of(node, "metadata"), "labels")
+    pairs = labels.pairs if isinstance(labels, Mapping) else []
+    return {text_of(dealiased(key)): text_of(dealiased(value)) for key, value in pairs}
 
 
 def object_of(path: str) -> tuple[str, ObjectKey] | None:
@@ -91,6 +96,8 @@ class Objects:
 
     resources: list[Resource] = field(default_factory=list)
     secrets: dict[ObjectKey, SecretPassword] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The labels of Namespaces."""
 
     def of(self, kind: str) -> list[Resource]:
         """Give the resources of one kind."""
@@ -98,7 +105,7 @@ class Objects:
 
 
 def objects_of(documents: Iterable[Document], findings: Findings, namespace: str, *, check_names: bool) -> Objects:
-    """Pick custom resources and Secrets; other objects are passed over.
+    """Pick custom resources, Secrets and Namespaces; other objects are passed over.
 
     Those in another namespace than the one given are passed over with a warning; where none is given, all
     must be in one, since MetalLB reads its own only. An object without a namespace is in the right one.
@@ -112,6 +119,9 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
             group, _, version = api_version.rpartition("/")
             if kind == "Secret" and not group:
                 found.secrets[ObjectKey(key.namespace or chosen, key.name)] = _secret(node)
+                continue
+            if kind == "Namespace" and not group:
+                found.namespaces[key.name] = labels_of(node)
                 continue
             if group != GROUP or kind in _SAY_NOTHING:
                 continue

@@ -78,9 +78,11 @@ class PoolResources:
         self._selectors = SelectorReader(decoder, KUBERNETES_FORM)
         self._peers = peers
         self._drafts: dict[str, _Draft] = {}
+        self._namespaces: Mapping[str, Mapping[str, str]] = {}
 
     def read(self, objects: Objects) -> tuple[Pool, ...]:
         """Give the pools, in the order written. They are complete only where no error was found."""
+        self._namespaces = objects.namespaces
         for resource in objects.resources:
             if resource.kind in {POOL, OLD_POOL}:
                 self._read_pool(resource)
@@ -126,10 +128,13 @@ class PoolResources:
         inner = self._decoder.fields(node, fields.path_of("serviceAllocation"), ALLOCATION)
         if inner is None:
             return None
+        named = self._texts(inner, "namespaces", "names of namespaces")
+        selectors, _ = self._selectors.selectors(inner, "namespaceSelectors")
+        selected = {name for name, labels in self._namespaces.items() if any(one.matches(labels) for one in selectors)}
         return ServiceAllocation(
             priority=self._decoder.number(inner, "priority", 0, _INT32) or 0,
-            namespaces=self._texts(inner, "namespaces", "names of namespaces"),
-            namespace_selectors=self._selectors.selectors(inner, "namespaceSelectors")[0],
+            namespaces=(*named, *sorted(selected.difference(named))),
+            namespace_selectors=selectors,
             service_selectors=self._selectors.selectors(inner, "serviceSelectors")[0],
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from metalpy.cluster.interface import ConfigChanged, ResourcesChanged
 from metalpy.cluster.resources import secret_named_by
 from metalpy.config.configmap import config_text
-from metalpy.config.honoured import not_honoured
+from metalpy.config.honoured import without_namespaces
 from metalpy.config.legacy import parse_legacy
 from metalpy.config.resource_objects import BASIC_AUTH, PEER, POOL, object_of
 from metalpy.config.resource_peers import Surroundings
@@ -97,7 +97,7 @@ class ResourcesOrigin:
         if self._change.secrets_unseen:
             objects += (_stand_in(namespace, name) for obj in objects if (name := secret_named_by(obj)))
         parsed = parse_resource_objects(objects, Surroundings(namespace))
-        if problems := not_honoured(parsed.config, namespace):
+        if self._change.namespaces_unseen and (problems := list(without_namespaces(parsed.config, namespace))):
             raise ConfigError(problems, parsed.warnings)
         return parsed
 

@@ -81,8 +81,22 @@ def test_bad_object_is_told_on_it_and_the_last_good_set_stays(site: Site) -> Non
     site.await_addresses("second", "10.8.0.1")
 
     site.api.kubectl("-n", NAMESPACE, "delete", "ipaddresspool", "later-bad")
-    site.api.apply(resource("L2Advertisement", "narrow", interfaces=["eth0"]))
-    site.await_event("L2Advertisement", "narrow", "ConfigInvalid", "spec.interfaces", namespace=NAMESPACE)
+    site.api.apply(resource("L2Advertisement", "odd", ipAddressPools=["good", "good"]))
+    site.await_event("L2Advertisement", "odd", "ConfigInvalid", "spec.ipAddressPools[1]", namespace=NAMESPACE)
+
+
+def test_pool_follows_the_labels_of_namespaces(site: Site) -> None:
+    site.api.apply(
+        pool("red", "10.8.0.0/24", serviceAllocation={"namespaceSelectors": [{"matchLabels": {"tint": "red"}}]})
+    )
+    site.service("nginx")
+    controller = site.start(CRS)
+    controller.await_event("configLoaded")
+    site.await_event("Service", "nginx", "AllocationFailed", "")
+
+    site.api.kubectl("label", "namespace", "default", "tint=red")
+    site.await_addresses("nginx", "10.8.0.0")
+    site.api.kubectl("label", "namespace", "default", "tint-")
 
 
 def test_set_that_drops_an_assigned_address_is_refused(site: Site) -> None:

@@ -263,7 +263,7 @@ def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, 
     site.configure(POOL)
     site.service("nginx")
     flags = ["--ml-secret-name=memberlist", "--deployment=controller"]
-    if resource in CUSTOM_RESOURCES:
+    if resource in {*CUSTOM_RESOURCES, "namespaces"}:
         install_our_crds(site.api, _address_pools())
         flags.append("--config-source=crs")
     since = len(site.api.audited())

@@ -37,12 +37,12 @@ def interfaces(*layer2: L2Advertisement, service: Service = SERVICE) -> frozense
     ],
 )
 def test_interfaces_are_those_of_all_advertisements_that_are_for_node_and_service(
-    layer2: list[L2Advertisement], expected: set[str] | None
+    layer2: list[L2Advertisement], expected: frozenset[str] | None
 ) -> None:
     found = interfaces(*layer2)
 
-    assert (found and set(found)) == expected
+    assert found == expected
 
 
 def test_service_that_shares_has_no_interfaces_of_advertisements_for_some_services() -> None:
-    assert interfaces(ETH1, L2Advertisement((), ("eth2",), (BLUE,)), service=SHARING) == {"eth1"}
+    assert interfaces(ETH1, L2Advertisement((), ("eth2",), (BLUE,)), service=SHARING) == frozenset({"eth1"})

@@ -79,6 +79,21 @@ async def test_status_of_a_pool_is_no_change_and_its_spec_is(directory: Path, st
         assert len(stream.seen) == seen + 1
 
 
+async def test_namespaces_are_in_the_set_where_a_pool_selects_some(directory: Path, state: Path) -> None:
+    namespaces = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+    selecting = POOL.replace("10.0.0.0/24]", "10.0.0.0/24], serviceAllocation: {namespaceSelectors: [{}]}")
+    (directory / "a.yaml").write_text(POOL + namespaces)
+
+    async with Stream(following(directory, state, ConfigSource.CRS)) as stream:
+        await stream.synced()
+        assert names(stream.config) == ["IPAddressPool/first"]
+
+        (directory / "a.yaml").write_text(selecting + namespaces)
+        await stream.until(lambda: names(stream.config) == ["IPAddressPool/first", "Namespace/shop"])
+        assert isinstance(stream.config, ResourcesChanged)
+        assert stream.config.objects[1]["metadata"]["labels"] == {"kubernetes.io/metadata.name": "shop"}
+
+
 async def test_object_without_a_namespace_is_in_the_default_one(directory: Path, state: Path) -> None:
     (directory / "a.yaml").write_text(POOL.replace("namespace: metallb-system, ", ""))
 

@@ -18,10 +18,9 @@ from tests.unit.daemon.fake_cluster import pool as legacy_pool
 from tests.unit.daemon.test_controller import Setup
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
 NAMESPACE = "metallb-system"
-SELECTORS = "namespaceSelectors"
 
 
 @pytest.fixture
@@ -49,8 +48,18 @@ def pool(name: str, *addresses: str, **spec: Any) -> dict[str, Any]:
     return resource("IPAddressPool", name, addresses=list(addresses), **spec)
 
 
-def resources(*objects: dict[str, Any], secrets_unseen: bool = False) -> ResourcesChanged:
-    return resource_set(NAMESPACE, objects, (), secrets_unseen=secrets_unseen)
+def resources(
+    *objects: dict[str, Any], secrets_unseen: bool = False, namespaces: Mapping[str, str] | None = None
+) -> ResourcesChanged:
+    """Make the change to these; `namespaces` and the colour that each is labelled with, None if nobody may look."""
+    labelled = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"colour": colour}}}
+        for name, colour in (namespaces or {}).items()
+    ]
+    unseen = namespaces is None
+    return resource_set(
+        NAMESPACE, objects, (), namespaces=labelled, secrets_unseen=secrets_unseen, namespaces_unseen=unseen
+    )
 
 
 def key(name: str) -> ObjectKey:
@@ -81,21 +90,45 @@ async def test_every_faulty_object_is_told_and_the_last_good_set_stays(setup: Se
     assert setup.written(service("one").key) == [("10.3.0.0",)]
 
 
-@pytest.mark.parametrize(
-    ("objects", "kind", "field"),
-    [
-        ([pool("a", "10.3.0.0/31", serviceAllocation={SELECTORS: [{}]})], "IPAddressPool", SELECTORS),
-    ],
-)
-async def test_field_that_cannot_be_honoured_refuses_the_set(
-    setup: Setup, objects: list[dict[str, Any]], kind: str, field: str
-) -> None:
-    await setup.take([resources(*objects), *changed(service("one")), Synced()])
+FOR_RED = {"namespaceSelectors": [{"matchLabels": {"colour": "red"}}]}
+
+
+async def test_namespace_selectors_refuse_the_set_where_namespaces_may_not_be_read(setup: Setup) -> None:
+    await setup.take(
+        [resources(pool("a", "10.3.0.0/31", serviceAllocation=FOR_RED)), *changed(service("one")), Synced()]
+    )
 
     assert setup.cluster.written == []
     (event,) = setup.cluster.events
-    assert event.kind == kind
-    assert field in event.message
+    assert event.kind == "IPAddressPool"
+    assert "spec.serviceAllocation.namespaceSelectors" in event.message
+
+
+async def test_pool_is_for_namespaces_that_a_selector_fits_and_follows_their_labels(setup: Setup) -> None:
+    red = pool("red", "10.3.0.0/31", serviceAllocation=FOR_RED)
+    pools = [red, pool("wide", "10.4.0.0/24")]
+    blue = resources(*pools, namespaces={"default": "blue", "other": "red"})
+    await setup.take([blue, *changed(service("one")), Synced()])
+    assert setup.written(service("one").key) == [("10.4.0.0",)]
+
+    await setup.take([resources(*pools, namespaces={"default": "red"})])
+    await setup.take(changed(service("two")))
+    assert setup.written(service("two").key) == [("10.3.0.0",)]
+
+
+async def test_pool_for_namespaces_none_of_which_is_there_is_given_to_who_asks_alone(setup: Setup) -> None:
+    red = pool("red", "10.3.0.0/31", serviceAllocation=FOR_RED)
+    asks = service("asks", load_balancer_ip="10.3.0.1")
+    await setup.take([resources(red, namespaces={"default": "blue"}), *changed(service("one"), asks), Synced()])
+
+    assert setup.written(asks.key) == [("10.3.0.1",)]
+    assert setup.written(service("one").key) == []
+
+
+async def test_namespaces_of_no_concern_are_not_in_the_set() -> None:
+    plain = pool("a", "10.3.0.0/31", serviceAllocation={"namespaces": ["default"]})
+
+    assert resources(plain, namespaces={"default": "red"}) == resources(plain, namespaces={})
 
 
 async def test_set_that_drops_a_held_address_is_refused_until_nobody_holds_it(setup: Setup) -> None:
