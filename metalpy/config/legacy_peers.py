@@ -63,13 +63,10 @@ class PeerReader:
             node_selectors=selectors,
             password=self._values.password(fields, "password"),
             bfd_profile=self._values.profile(fields, "bfd-profile", self._profiles, _UNKNOWN_PROFILE),
-            ebgp_multihop=self._decoder.flag(fields, "ebgp-multihop", default=False),
+            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgp-multihop", my_asn, peer_asn),
             # There was no way to say it: MetalLB up to 0.12 offers both families on every session.
             dual_stack=True,
         )
-        if peer.ebgp_multihop and my_asn and my_asn == peer_asn:
-            text = f"must not be set here: both sides are AS {my_asn}, which makes this iBGP; remove the line"
-            self._decoder.error(fields, "ebgp-multihop", text, value="true")
         if len(self._findings.errors) > errors:
             return None
         # Compared as written: two hold times above the wire's limit are two different ones.

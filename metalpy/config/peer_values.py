@@ -146,6 +146,14 @@ class PeerValues:
             self._decoder.error(fields, key, text, value=shown(name))
         return name
 
+    def ebgp_multihop(self, fields: Fields, key: str, my_asn: int, peer_asn: int) -> bool:
+        """Read whether a router of another AS may be several hops away; of our own AS it may be in any case."""
+        multihop = self._decoder.flag(fields, key, default=False)
+        if multihop and my_asn and my_asn == peer_asn:
+            text = f"must not be set here: both sides are AS {my_asn}, which makes this iBGP; remove the line"
+            self._decoder.error(fields, key, text, value="true")
+        return multihop
+
     def _duration_ns(self, fields: Fields, key: str) -> int | None:
         text = self._decoder.text_field(fields, key)
         if not text:

@@ -110,15 +110,12 @@ class PeerResources:
             node_selectors=selectors,
             password=self._password(fields, resource.key.namespace),
             bfd_profile=self._values.profile(fields, "bfdProfile", self._profiles, _UNKNOWN_PROFILE),
-            ebgp_multihop=self._decoder.flag(fields, "ebgpMultiHop", default=False),
+            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgpMultiHop", my_asn, peer_asn),
             connect_time_s=self._connect_time_s(fields),
             graceful_restart=self._decoder.flag(fields, "enableGracefulRestart", default=False),
             dual_stack=self._decoder.flag(fields, "dualStackAddressFamily", default=False),
             name=resource.key.name,
         )
-        if peer.ebgp_multihop and my_asn and my_asn == peer_asn:
-            text = f"must not be set here: both sides are AS {my_asn}, which makes this iBGP; remove the line"
-            self._decoder.error(fields, "ebgpMultiHop", text, value="true")
         if len(self._findings.errors) > errors:
             return None
         if self._by_schema:
