@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import gc
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from configmaptocrs.cluster_files import nodes_in, read_text, services_in
+from configmaptocrs.cluster_files import read_text
 from configmaptocrs.convert import Wishes, convert, draft
 from configmaptocrs.document import to_text
 from configmaptocrs.failure import ConversionError, Exit
-from configmaptocrs.findings import Finding, to_json
-from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, usage
+from configmaptocrs.findings import Finding
+from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, refuse_contradictions, usage
+from configmaptocrs.inputs import cluster_in_files, file_inputs
 from configmaptocrs.official import official_result
 from configmaptocrs.output import RESULT_NAME, write_file
+from configmaptocrs.reports import report, tell, verdict
 from configmaptocrs.reversing import config_map_of
-from configmaptocrs.source import path_in, read_file, source_of
+from configmaptocrs.source import path_in, read_file
 from configmaptocrs.targets import Mode, Target, version_of
-from configmaptocrs.verify import Cluster, verify
-from metalpy.config.resources import secrets_in
-from metalpy.errors import ConfigError
+from configmaptocrs.verify import held_besides, laid_over, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from metalpy.config.resource_objects import SecretPassword
-    from metalpy.model import ObjectKey
+    from configmaptocrs.inputs import Inputs
 
 
 def main() -> NoReturn:
@@ -39,6 +37,7 @@ def run(arguments: Sequence[str]) -> Exit:
     """Do what the arguments say and give the exit status; messages go to standard error."""
     try:
         options = parse(arguments)
+        refuse_contradictions(options)
         wishes = _wishes(options)
     except HelpWanted:
         sys.stderr.write(usage())
@@ -54,7 +53,7 @@ def run(arguments: Sequence[str]) -> Exit:
         return _verify(options, wishes) if options.has("verify") else _convert(options, wishes)
     except ConversionError as error:
         for line in error.lines:
-            _tell(line)
+            tell(line)
         return Exit.FAILED
     except BrokenPipeError:
         return Exit.FAILED
@@ -78,10 +77,21 @@ def _wishes(options: Options) -> Wishes:
     )
 
 
+def _inputs(options: Options, *, for_proof: bool) -> Inputs:
+    if not options.has("from-cluster"):
+        return file_inputs(options)
+    from configmaptocrs.api_runs import api_inputs  # noqa: PLC0415 - see there
+
+    return api_inputs(options, for_proof=for_proof)
+
+
 def _convert(options: Options, wishes: Wishes) -> Exit:
-    text = read_file(options["dir"], options["source"])
-    conversion = convert(source_of(text, only_data=options.has("only-data")), wishes)
-    _report(options, conversion.findings)
+    conversion = convert(_inputs(options, for_proof=False).source, wishes)
+    if options.has("apply"):
+        from configmaptocrs.api_runs import apply  # noqa: PLC0415 - see there
+
+        return apply(options, conversion)
+    report(options, conversion.findings)
     result = to_text(conversion.objects)
     if options.has("stdout"):
         sys.stdout.write(result)
@@ -89,7 +99,7 @@ def _convert(options: Options, wishes: Wishes) -> Exit:
     else:
         path = path_in(options["dir"], RESULT_NAME)
         write_file(path, result, secret=any(peer.password for peer in conversion.config.peers))
-        _tell(f"wrote {len(conversion.objects)} objects to {path}")
+        tell(f"wrote {len(conversion.objects)} objects to {path}")
     return Exit.DONE
 
 
@@ -99,7 +109,7 @@ def _convert_as_official(options: Options) -> Exit:
         text = read_file(options["dir"], options["source"])
         result = official_result(text, only_data=options.has("only-data"))
     except ConversionError as error:
-        _tell(error.lines[0])
+        tell(error.lines[0])
         result = ""
     if options.has("stdout"):
         sys.stdout.write(result)
@@ -110,67 +120,26 @@ def _convert_as_official(options: Options) -> Exit:
 
 
 def _verify(options: Options, wishes: Wishes) -> Exit:
-    text = read_file(options["dir"], options["source"])
-    cluster = _cluster(options)
+    inputs = _inputs(options, for_proof=True)
     resources = read_text(options["crs"]) if options["crs"] else None
     try:
-        conversion = draft(source_of(text, only_data=options.has("only-data")), wishes)
+        conversion = draft(inputs.source, wishes)
     except ConversionError as error:
         if not all(line.startswith("D-") for line in error.lines):
             raise
-        findings = [Finding(*line.split(" ", 2)) for line in error.lines]
-    else:
-        findings = verify(conversion, resources or conversion.objects, wishes.target, cluster)
-    return _verdict(options, findings)
+        return verdict(options, [Finding(*line.split(" ", 2)) for line in error.lines])
+    findings: list[Finding] = []
+    objects = list(inputs.held)
+    if not options.has("held"):
+        findings += held_besides(conversion.objects, inputs.held)
+        objects = laid_over(inputs.held, conversion.objects)
+    return verdict(options, findings + verify(conversion, resources or objects, wishes.target, inputs.cluster))
 
 
 def _reverse(options: Options, wishes: Wishes) -> Exit:
     resources = read_text(options["reverse"])
-    result, findings = config_map_of(resources, wishes, _cluster(options), partial=options.has("partial"))
-    _report(options, findings)
+    result, findings = config_map_of(resources, wishes, cluster_in_files(options), partial=options.has("partial"))
+    report(options, findings)
     sys.stdout.write(result)
     sys.stdout.flush()
     return Exit.DONE
-
-
-def _cluster(options: Options) -> Cluster:
-    return Cluster(
-        nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
-        services=services_in(options["services"]) if options["services"] else None,
-        secrets=_secrets(options["secrets"]),
-    )
-
-
-def _secrets(path: str) -> Mapping[ObjectKey, SecretPassword]:
-    try:
-        return secrets_in(read_text(path)) if path else {}
-    except ConfigError as error:
-        raise ConversionError(*(problem.describe(path) for problem in error.problems)) from None
-
-
-def _verdict(options: Options, findings: Sequence[Finding]) -> Exit:
-    if options["report"]:
-        write_file(Path(options["report"]), to_json(findings))
-    for finding in findings:
-        sys.stdout.write(finding.describe() + "\n")
-    if any(finding.is_difference for finding in findings):
-        verdict, status = "NOT EQUIVALENT", Exit.DIFFERENT
-    elif any(finding.is_undecided for finding in findings):
-        verdict, status = "UNDECIDED", Exit.UNDECIDED
-    else:
-        verdict, status = "EQUIVALENT", Exit.DONE
-    sys.stdout.write(verdict + "\n")
-    sys.stdout.flush()
-    return status
-
-
-def _report(options: Options, findings: Iterable[Finding]) -> None:
-    findings = list(findings)
-    for finding in findings:
-        _tell(finding.describe())
-    if options["report"]:
-        write_file(Path(options["report"]), to_json(findings))
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"configmaptocrs: {line}\n")

@@ -1,4 +1,4 @@
-"""Nodes and Services out of files that `kubectl get -o yaml` wrote."""
+"""Nodes and Services out of objects, such as files hold that `kubectl get -o yaml` wrote."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from metalpy.cluster.objects import node_from, service_from
 from metalpy.errors import ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from metalpy.model import Node, Service
 
@@ -39,10 +39,7 @@ def read_text(path: str) -> str:
 
 def nodes_in(path: str) -> list[Node]:
     """Read the nodes in a file. Raises `ConversionError`, also for none: nothing would be compared then."""
-    try:
-        nodes = [node_from(one) for one in _objects(path, "Node")]
-    except ManifestError as error:
-        raise ConversionError(f"{path}: {error}") from None
+    nodes = nodes_of(_objects(path, "Node"), path)
     if not nodes:
         raise ConversionError(f"{path}: holds no Node: write it by kubectl get nodes -o yaml, or leave -nodes out")
     return nodes
@@ -50,14 +47,27 @@ def nodes_in(path: str) -> list[Node]:
 
 def services_in(path: str) -> list[KnownService]:
     """Read the Services of type LoadBalancer in a file. Raises `ConversionError`."""
+    return known_services(_objects(path, "Service"), path)
+
+
+def nodes_of(objects: Iterable[object], where: str) -> list[Node]:
+    """Read nodes; `where` they come from stands in errors. Raises `ConversionError`."""
+    try:
+        return [node_from(one) for one in objects]
+    except ManifestError as error:
+        raise ConversionError(f"{where}: {error}") from None
+
+
+def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[KnownService]:
+    """Read those Services that are of type LoadBalancer; raises likewise."""
     try:
         return [
             KnownService(service, str(_annotations(one).get(NEW_POOL_ANNOTATION, "")))
-            for one in _objects(path, "Service")
+            for one in objects
             if (service := service_from(one)).type == "LoadBalancer"
         ]
     except ManifestError as error:
-        raise ConversionError(f"{path}: {error}") from None
+        raise ConversionError(f"{where}: {error}") from None
 
 
 def _annotations(one: dict[str, Any]) -> dict[str, Any]:

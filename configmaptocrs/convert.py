@@ -12,8 +12,8 @@ from configmaptocrs.findings import Finding
 from configmaptocrs.limits import contradictions, mode_limits, value_limits
 from configmaptocrs.names import object_names
 from configmaptocrs.objects import OFFICIAL_ORDER, Object, full_name, in_order, password_secret
-from configmaptocrs.source import DEFAULT_NAMESPACE
 from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, Mode, Target
+from metalpy.cluster.home import USUAL_NAMESPACE
 from metalpy.config.decoding import Decoder
 from metalpy.config.document import Scalar
 from metalpy.config.findings import Findings
@@ -78,7 +78,7 @@ def draft(source: Source, wishes: Wishes) -> Conversion:
         object_names([pool.name for pool in config.pools], keep=wishes.keep_names),
         object_names([profile.name for profile in config.bfd_profiles], keep=wishes.keep_names),
     )
-    namespace = wishes.namespace or source.namespace or DEFAULT_NAMESPACE
+    namespace = wishes.namespace or source.namespace or USUAL_NAMESPACE
     objects = Emitter(decoder, naming, namespace).emit(root)
     findings += _renamed(naming)
     findings += _repeated_selectors(config)

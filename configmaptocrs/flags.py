@@ -57,6 +57,15 @@ FLAGS = (
     Flag("nodes", "", "FILE of the cluster's nodes, as kubectl get -o yaml writes it"),
     Flag("services", "", "FILE of the cluster's Services, likewise"),
     Flag("secrets", "", "FILE of the Secrets that peers name, likewise"),
+    Flag(
+        "from-cluster", None, "read the ConfigMap from the API server; with -verify also nodes, Services and resources"
+    ),
+    Flag("kubeconfig", "", "FILE that says how to reach the API server; else as the pod that this runs in"),
+    Flag("config", "", "NAME of the ConfigMap in the cluster; else config, or metallb-config where only that one is"),
+    Flag("config-namespace", "", "NAMESPACE of that ConfigMap; else -namespace, else the pod's, else metallb-system"),
+    Flag("held", None, "with -verify -from-cluster: compare with the resources in the cluster, not the own result"),
+    Flag("apply", None, "put the result to the API server, after a trial there, a diff and a question"),
+    Flag("yes", None, "with -apply: do not ask"),
     Flag("reverse", "", "FILE of custom resources to write as a ConfigMap"),
     Flag("partial", None, "with -reverse: leave out what a ConfigMap cannot say, and list it"),
 )
@@ -108,6 +117,40 @@ def parse(arguments: Sequence[str]) -> Options:
             raise UsageError(f'invalid value "{value}" for flag -{name}: must be one of {", ".join(flag.choices)}')
         texts[name] = value
     return Options(texts, truths, tuple(words))
+
+
+_NOT_TOGETHER = (
+    ("apply", ("verify", "stdout", "reverse")),
+    ("from-cluster", ("only-data", "reverse")),
+    ("held", ("crs",)),
+)
+_ONLY_WITH = {
+    "held": ("verify", "from-cluster"),
+    "yes": ("apply",),
+    "config": ("from-cluster",),
+    "config-namespace": ("from-cluster",),
+}
+
+
+def refuse_contradictions(options: Options) -> None:
+    """Raise `UsageError` for flags of which one would be passed over in silence."""
+    given = {name for name, text in options.texts.items() if text} | {
+        name for name in options.truths if options.has(name)
+    }
+    if options["compat"] == "official" and (found := given & {"apply", "from-cluster"}):
+        raise UsageError(
+            f"-compat official and -{min(found)} do not go together: the official converter has no cluster"
+        )
+    for name, others in _NOT_TOGETHER:
+        for other in others:
+            if {name, other} <= given:
+                raise UsageError(f"-{name} and -{other} do not go together")
+    for name, needed in _ONLY_WITH.items():
+        for other in needed:
+            if name in given and other not in given:
+                raise UsageError(f"-{name} says something only together with -{other}")
+    if "kubeconfig" in given and not given & {"from-cluster", "apply"}:
+        raise UsageError("-kubeconfig says something only together with -from-cluster or -apply")
 
 
 def usage() -> str:

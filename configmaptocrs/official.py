@@ -13,7 +13,7 @@ from configmaptocrs.failure import ConversionError
 from configmaptocrs.names import official_name
 from configmaptocrs.objects import OFFICIAL_ORDER, in_order
 from configmaptocrs.official_reading import OfficialReader
-from configmaptocrs.source import DEFAULT_NAMESPACE
+from metalpy.cluster.home import USUAL_NAMESPACE
 from metalpy.config.document import Scalar, compose
 from metalpy.config.nodes import text_of, value_of
 from metalpy.config.resource_objects import POOL
@@ -45,7 +45,7 @@ def _result(text: str, *, only_data: bool) -> str:
     root = document.root or Scalar(1, 1, "")
     pools, profiles = names_written(reader, root)
     naming = Naming(_named(pools), _named(profiles))
-    objects = in_order(Emitter(reader, naming, namespace or DEFAULT_NAMESPACE, once=False).emit(root), OFFICIAL_ORDER)
+    objects = in_order(Emitter(reader, naming, namespace or USUAL_NAMESPACE, once=False).emit(root), OFFICIAL_ORDER)
     parse_resource_objects(objects, Surroundings(by_schema=False))
     return to_text([one | {"status": _status(one)} for one in objects])
 

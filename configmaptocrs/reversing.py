@@ -8,10 +8,10 @@ from configmaptocrs.document import to_text
 from configmaptocrs.failure import ConversionError
 from configmaptocrs.findings import Finding
 from configmaptocrs.reverse import passwords_told, reverse
-from configmaptocrs.source import DEFAULT_NAMESPACE
 from configmaptocrs.targets import Mode, Target
 from configmaptocrs.verify import Cluster, reading_of_source, reading_of_target
 from metalpy.announcement.equivalence import Side, differences
+from metalpy.cluster.home import USUAL_NAMESPACE
 from metalpy.config.legacy import parse_legacy
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resources
@@ -43,7 +43,7 @@ def config_map_of(resources: str, wishes: Wishes, cluster: Cluster, *, partial: 
     told = [Finding(one.code, one.object, one.text) for one in found if not one.code.startswith("W-")]
     if told and not partial:
         raise ConversionError(*(finding.describe() for finding in told))
-    metadata = {"name": "config", "namespace": wishes.namespace or DEFAULT_NAMESPACE}
+    metadata = {"name": "config", "namespace": wishes.namespace or USUAL_NAMESPACE}
     config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config": result.text}}
     return to_text([config_map]), [*result.dropped, *told, *passwords_told(config)]
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from metalpy.config.document import Node
 
-DEFAULT_NAMESPACE = "metallb-system"
 _HELM_KEY = "configInline"
 
 

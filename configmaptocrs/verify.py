@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from configmaptocrs.findings import Finding
 from configmaptocrs.limits import looks_at_shared_nodes, mode_limits
+from configmaptocrs.objects import SECRET, full_name, place_of
 from configmaptocrs.service_checks import node_findings, service_findings
 from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, UNITES_NATIVE_ADVERTISEMENTS, Mode, Target
 from metalpy.announcement.equivalence import Side, differences
@@ -20,7 +21,7 @@ from metalpy.config.resources import parse_resource_objects, parse_resources
 from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from configmaptocrs.cluster_files import KnownService
     from configmaptocrs.convert import Conversion
@@ -86,6 +87,22 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
         findings += service_findings(source, conversion.naming.pools, cluster.services, target)
     findings += [finding for finding in conversion.findings if finding.code == "W-PW"]
     return findings + list(node_findings(cluster.nodes or ()))
+
+
+def laid_over(held: Sequence[Object], objects: Sequence[Object]) -> list[Object]:
+    """Give what a cluster that holds custom resources would hold with these applied."""
+    return list({place_of(one): one for one in (*held, *objects)}.values())
+
+
+def held_besides(objects: Iterable[Object], held: Iterable[Object]) -> list[Finding]:
+    """Tell of the custom resources that a cluster holds and that these do not replace."""
+    ours = set(map(place_of, objects))
+    text = "is in the cluster besides, and is read together with these"
+    return [
+        Finding("W-HELD", full_name(one), text, "delete it unless it is wanted")
+        for one in held
+        if one["kind"] != SECRET and place_of(one) not in ours
+    ]
 
 
 def reading_of_source(mode: Mode) -> Reading:

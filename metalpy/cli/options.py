@@ -13,6 +13,7 @@ import click
 
 from metalpy.allocation.allocator import OnConflict
 from metalpy.cli.parameters import Command, Seconds, added, go_flag
+from metalpy.cluster.home import USUAL_NAMESPACE, home_namespace
 from metalpy.cluster.interface import ConfigSource
 from metalpy.cluster.lease import Lease
 from metalpy.daemon.settings import (
@@ -25,9 +26,6 @@ from metalpy.daemon.settings import (
 )
 from metalpy.observe import logs
 from metalpy.observe.http import DEFAULT_PORT
-
-DEFAULT_NAMESPACE = "metallb-system"
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def cluster_options(command: Command) -> Command:
@@ -62,7 +60,7 @@ def cluster_options(command: Command) -> Command:
         click.option(
             "--namespace",
             envvar="METALLB_NAMESPACE",
-            help=f"Namespace of the configuration.  [default: the pod's, else {DEFAULT_NAMESPACE}]",
+            help=f"Namespace of the configuration.  [default: the pod's, else {USUAL_NAMESPACE}]",
         ),
         click.option("--lb-class", default="", help="The spec.loadBalancerClass that is ours.  [default: none]"),
         go_flag("--disable-epslices", help="Read Endpoints, never EndpointSlices."),
@@ -114,7 +112,7 @@ def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
         if manifests
         else ApiServer(options["kubeconfig"], slices=not options["disable_epslices"])
     )
-    namespace = options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE
+    namespace = options["namespace"] or home_namespace()
     source = ConfigSource(options["config_source"])
     return ClusterSettings(home, namespace, options["config_name"], options["lb_class"], source)
 
@@ -122,7 +120,7 @@ def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
 def controller_settings(options: dict[str, Any]) -> ControllerSettings:
     """Read the controller's settings from parsed options."""
     lease = Lease(
-        namespace=options["namespace"] or _pod_namespace() or DEFAULT_NAMESPACE,
+        namespace=options["namespace"] or home_namespace(),
         name=options["leader_elect_resource_name"],
         identity=options["leader_elect_identity"] or f"{socket.gethostname()}_{uuid.uuid4()}",
         duration_s=options["leader_elect_lease_duration"],
@@ -149,10 +147,3 @@ def _state_of(manifests: Path) -> Path:
         return Path("/var/lib/metalpy") / name
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "metalpy" / name
-
-
-def _pod_namespace() -> str:
-    try:
-        return NAMESPACE_FILE.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from metalpy.cluster.api_session import ApiError
 from metalpy.cluster.api_sinks import ResourceSink
 from metalpy.cluster.reflector import Reflector, Resource
 from metalpy.cluster.resources import resource_set
+from metalpy.cluster.served import served_kinds
 from metalpy.config.resource_objects import BASIC_AUTH, GROUP, OLD_POOL, VERSIONS
 from metalpy.errors import ClusterError
 
@@ -27,7 +27,6 @@ LONGEST_S = 3.0
 """... or when they have been coming for this long."""
 LOOK_S = 10.0
 """How often to see whether kinds that were not served are."""
-NOT_FOUND = 404
 
 _SECRETS, _NAMESPACES = "Secret", "Namespace"
 _log = structlog.get_logger()
@@ -81,7 +80,7 @@ class ApiResources:
         """Find out what is served and granted. Asks until there is an answer."""
         while True:
             try:
-                self._follow(await self._served())
+                self._follow(await served_kinds(self._session))
                 break
             except ClusterError as error:
                 _log.warning("waiting for the API server", op="startup", error=str(error))
@@ -107,24 +106,9 @@ class ApiResources:
                     return
                 await asyncio.sleep(LOOK_S)
                 try:
-                    self._follow(await self._served())
+                    self._follow(await served_kinds(self._session))
                 except ClusterError as error:
                     _log.debug("what is served is not known just now", op="watch", error=str(error))
-
-    async def _served(self) -> dict[str, tuple[str, str]]:
-        """Give the kinds that are served, with the newest version that can be read and the name in paths."""
-        found: dict[str, tuple[str, str]] = {}
-        for version in sorted({version for versions in VERSIONS.values() for version in versions}):
-            try:
-                resources = (await self._session.get(f"/apis/{GROUP}/{version}"))["resources"]
-            except ApiError as error:
-                if error.code != NOT_FOUND:
-                    raise
-                continue
-            for each in resources:
-                if version in VERSIONS.get(each["kind"], ()) and "/" not in each["name"]:
-                    found[each["kind"]] = version, each["name"]
-        return found
 
     def _follow(self, served: dict[str, tuple[str, str]]) -> None:
         for kind in sorted(served.keys() - self._sinks.keys()):

@@ -134,13 +134,13 @@ class ApiSession:
         """Read one object or list."""
         return await self._exchange("GET", path, query=query)
 
-    async def post(self, path: str, body: Json) -> Json:
+    async def post(self, path: str, body: Json, query: Mapping[str, str] | None = None) -> Json:
         """Create an object."""
-        return await self._exchange("POST", path, body=body)
+        return await self._exchange("POST", path, query=query, body=body)
 
-    async def put(self, path: str, body: Json) -> Json:
+    async def put(self, path: str, body: Json, query: Mapping[str, str] | None = None) -> Json:
         """Replace an object."""
-        return await self._exchange("PUT", path, body=body)
+        return await self._exchange("PUT", path, query=query, body=body)
 
     async def patch(self, path: str, body: Json) -> None:
         """Merge fields into an object. The answer, the whole object, is not parsed: nobody needs it."""

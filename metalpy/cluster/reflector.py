@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from metalpy.cluster.api_session import ApiError, ApiSession, Json
+from metalpy.cluster.lists import pages_of, trimmed
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-PAGE = "500"
 WATCH_S = (240, 300)
 """The server ends each watch after a time drawn from this range, so that not all end at once."""
 
@@ -103,25 +103,19 @@ class Reflector:
     async def _list(self) -> str:
         self._session.traffic.listed(self._name)
         objects: list[Json] = []
-        query = {**self._resource.selector, "limit": PAGE}
-        while True:
-            try:
-                page = await self._session.get(self._resource.path, query)
-            except ApiError as error:
-                if error.code == GONE and "continue" in query:
-                    raise _Expired from error
-                raise
-            for obj in page.get("items") or ():
-                obj["metadata"].pop("managedFields", None)  # most of an object, and nobody reads it
-                objects.append(obj)
-            metadata = page["metadata"]
-            if not metadata.get("continue"):
-                version = str(metadata["resourceVersion"])
-                self._doubt(version)
-                self._recovered()
-                self._sink.replace(objects)
-                return version
-            query["continue"] = metadata["continue"]
+        version = ""
+        try:
+            async for page in pages_of(self._session, self._resource.path, self._resource.selector):
+                objects += trimmed(page)
+                version = str(page["metadata"]["resourceVersion"])
+        except ApiError as error:
+            if error.code == GONE and version:
+                raise _Expired from error
+            raise
+        self._doubt(version)
+        self._recovered()
+        self._sink.replace(objects)
+        return version
 
     def _doubt(self, version: str) -> None:
         """Raise `ClusterError` for a list from the past, unless all of late were."""

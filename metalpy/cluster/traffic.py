@@ -33,6 +33,19 @@ class Traffic(Protocol):
         ...
 
 
+class Uncounted:
+    """Counts nothing: for who asks a few questions and ends."""
+
+    def answered(self, verb: str, resource: str, code: str) -> None:
+        """Pass over it."""
+
+    def listed(self, resource: str) -> None:
+        """Pass over it."""
+
+    def watch_ended(self, resource: str, cause: str) -> None:
+        """Pass over it."""
+
+
 def verb_and_resource(method: str, path: str, query: Mapping[str, str]) -> tuple[str, str]:
     """Name a request as RBAC does. What is about no resource, as `/version`, has itself for a resource."""
     parts = path.split("/")

@@ -12,7 +12,7 @@ import yaml
 
 from metalpy import __version__
 from metalpy.cli.bgp_options import bgp_settings
-from metalpy.cli.options import DEFAULT_NAMESPACE
+from metalpy.cluster.home import USUAL_NAMESPACE
 from metalpy.config import resource_sections
 from metalpy.config.legacy import parse_legacy
 from metalpy.config.manifest import text_of_file
@@ -127,9 +127,9 @@ def test_secret_and_its_owner_are_what_the_rights_name() -> None:
 def test_everything_is_in_the_one_namespace_and_that_comes_first() -> None:
     cluster_wide = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
 
-    assert (OBJECTS[0]["kind"], OBJECTS[0]["metadata"]["name"]) == ("Namespace", DEFAULT_NAMESPACE)
+    assert (OBJECTS[0]["kind"], OBJECTS[0]["metadata"]["name"]) == ("Namespace", USUAL_NAMESPACE)
     assert {each["metadata"].get("namespace") for each in OBJECTS if each["kind"] not in cluster_wide} == {
-        DEFAULT_NAMESPACE
+        USUAL_NAMESPACE
     }
 
 
@@ -173,7 +173,7 @@ def test_example_is_a_good_configuration_where_the_daemons_look_for_it(file: Pat
     parsed = parse_legacy(text_of_file(text))
 
     assert not parsed.warnings
-    assert metadata["namespace"] == DEFAULT_NAMESPACE
+    assert metadata["namespace"] == USUAL_NAMESPACE
     assert {f"--config={metadata['name']}"} <= set(container_of(WORKLOADS[0])["args"])
 
 

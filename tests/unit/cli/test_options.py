@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from metalpy.announcement.candidates import Rules
-from metalpy.cli import _two_dashes, options
+from metalpy.cli import _two_dashes
 from metalpy.cli.options import (
     cluster_options,
     cluster_settings,
@@ -20,6 +20,7 @@ from metalpy.cli.options import (
     http_settings,
 )
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
+from metalpy.cluster import home
 from metalpy.cluster.interface import ConfigSource
 from metalpy.daemon.bgp_announcing import Parting
 from metalpy.daemon.settings import ApiServer, Manifests, SpeakerSettings
@@ -45,7 +46,7 @@ def parsed(*words: str, **environment: str) -> dict[str, Any]:
 
 
 def test_defaults_are_the_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(options, "NAMESPACE_FILE", tmp_path / "absent")
+    monkeypatch.setattr(home, "NAMESPACE_FILE", tmp_path / "absent")
     monkeypatch.setenv("PATH", str(tmp_path))
     values = parsed("--manifests", "m", "--node-name", "n")
 
@@ -99,7 +100,7 @@ def test_flag_beats_variable_and_variable_beats_the_pods_namespace(
 ) -> None:
     file = tmp_path / "namespace"
     file.write_text("pods\n")
-    monkeypatch.setattr(options, "NAMESPACE_FILE", file)
+    monkeypatch.setattr(home, "NAMESPACE_FILE", file)
     words = ("--manifests", "m", "--node-name", "n")
 
     assert cluster_settings(parsed(*words)).namespace == "pods"

@@ -49,6 +49,32 @@ def test_words_that_would_be_lost_are_refused(capsys: pytest.CaptureFixture[str]
     assert "write -flag=value" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-apply", "-verify"],
+        ["-apply", "-stdout"],
+        ["-from-cluster", "-only-data"],
+        ["-verify", "-from-cluster", "-held", "-crs", "x"],
+        ["-held", "-verify"],
+        ["-yes"],
+        ["-config", "x"],
+        ["-kubeconfig", "x"],
+        ["-compat", "official", "-from-cluster"],
+    ],
+)
+def test_flags_of_which_one_would_mean_nothing_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert "together" in capsys.readouterr().err
+
+
+def test_a_cluster_that_cannot_be_reached_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-from-cluster", "-kubeconfig", str(tmp_path / "absent")]) == 1
+    assert "kubeconfig" in capsys.readouterr().err
+
+
 def test_no_name_leads_out_of_the_directory(tmp_path: Path) -> None:
     sibling = tmp_path / "input2"
     directory = tmp_path / "input"

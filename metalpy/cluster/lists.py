@@ -1,0 +1,37 @@
+"""Whole lists from an API server, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from metalpy.cluster.api_session import ApiSession, Json
+
+PAGE = "500"
+
+
+async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncIterator[Json]:
+    """Yield the pages of a list. Raises as the session does; 410 from the second on: too old to go on."""
+    query = {**selector, "limit": PAGE}
+    while True:
+        page = await session.get(path, query)
+        yield page
+        token = page["metadata"].get("continue")
+        if not token:
+            return
+        query["continue"] = token
+
+
+async def objects_in(session: ApiSession, path: str, selector: Mapping[str, str] | None = None) -> list[Json]:
+    """Give all objects of a list, without `managedFields`, which is most of an object, and nobody reads it."""
+    return [obj async for page in pages_of(session, path, selector or {}) for obj in trimmed(page)]
+
+
+def trimmed(page: Json) -> list[Json]:
+    """Give a page's objects without `managedFields`."""
+    objects: list[Json] = page.get("items") or []
+    for obj in objects:
+        obj["metadata"].pop("managedFields", None)
+    return objects
