@@ -14,8 +14,8 @@ import click
 from metalpy.allocation.allocator import OnConflict
 from metalpy.cli.parameters import Command, Seconds, added, go_flag
 from metalpy.cluster.home import USUAL_NAMESPACE, home_namespace
-from metalpy.cluster.interface import ConfigSource
 from metalpy.cluster.lease import Lease
+from metalpy.config.source import ConfigSource
 from metalpy.daemon.settings import (
     ApiServer,
     ClusterSettings,

@@ -7,7 +7,6 @@ keeps its last readable form. Nothing here decides anything.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,24 +74,6 @@ class ResourcesChanged:
     objects: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     secrets_unseen: bool = False
     namespaces_unseen: bool = False
-
-
-class ConfigSource(enum.StrEnum):
-    """Where the configuration is. `AUTO`: in custom resources only if there is no ConfigMap, but a pool."""
-
-    CONFIGMAP = "configmap"
-    CRS = "crs"
-    AUTO = "auto"
-
-    @property
-    def reads_configmap(self) -> bool:
-        """Tell whether the ConfigMap is looked at."""
-        return self is not ConfigSource.CRS
-
-    @property
-    def reads_resources(self) -> bool:
-        """Tell whether custom resources are looked at."""
-        return self is not ConfigSource.CONFIGMAP
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from metalpy.cluster.interface import (
     FALLBACK_CONFIG_NAME,
     AnyConfigChanged,
     ConfigChanged,
-    ConfigSource,
     Synced,
 )
 from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
-from metalpy.cluster.resources import chosen, gone
+from metalpy.cluster.resources import gone
+from metalpy.config.source import ConfigSource, chosen
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metalpy.cluster.fields import Fields
-from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged, ConfigSource
+from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged
 from metalpy.cluster.manifest_text import Located, documents_of
 from metalpy.cluster.objects import (
     config_from,
@@ -19,6 +19,7 @@ from metalpy.cluster.objects import (
 )
 from metalpy.cluster.resources import resource_from
 from metalpy.config.resource_objects import BASIC_AUTH, GROUP, VERSIONS
+from metalpy.config.source import ConfigSource
 from metalpy.errors import ManifestError
 from metalpy.model import Endpoint, Family, Node, ObjectKey, Service
 

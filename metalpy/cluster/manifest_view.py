@@ -17,8 +17,8 @@ from metalpy.cluster.interface import (
     ServiceChanged,
 )
 from metalpy.cluster.manifest_objects import EndpointSet
-from metalpy.cluster.resources import chosen as chosen_config
 from metalpy.cluster.resources import gone, resource_set
+from metalpy.config.source import chosen as chosen_config
 from metalpy.model import Endpoint, Node, Service
 
 if TYPE_CHECKING:

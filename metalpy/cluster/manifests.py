@@ -13,13 +13,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalpy.cluster.interface import ConfigSource, Synced
+from metalpy.cluster.interface import Synced
 from metalpy.cluster.manifest_events import WrittenEvents
 from metalpy.cluster.manifest_files import GRACE_S, ManifestFiles
 from metalpy.cluster.manifest_objects import ConfigScope
 from metalpy.cluster.manifest_state import WrittenStatuses
 from metalpy.cluster.manifest_view import EMPTY_VIEW, StatusOverlay, changes_between
 from metalpy.cluster.manifest_watch import watch
+from metalpy.config.source import ConfigSource
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:

@@ -1,14 +1,16 @@
-"""Custom resources as both kinds of cluster hand them on: trimmed to what is read, in one set, if they are the ones."""
+"""Custom resources as both kinds of cluster hand them on: trimmed to what is read, in one set."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metalpy.cluster.interface import AnyConfigChanged, ConfigChanged, ConfigSource, ResourcesChanged
+from metalpy.cluster.interface import ConfigChanged, ResourcesChanged
 from metalpy.config.resource_objects import PEER, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from metalpy.cluster.interface import AnyConfigChanged
 
 Json = dict[str, Any]
 
@@ -58,20 +60,6 @@ def selects_namespaces(obj: Mapping[str, Any]) -> bool:
     spec = obj.get("spec")
     allocation = spec.get("serviceAllocation") if obj.get("kind") == POOL and isinstance(spec, dict) else None
     return isinstance(allocation, dict) and bool(allocation.get("namespaceSelectors"))
-
-
-def chosen(
-    source: ConfigSource, configmap: ConfigChanged | None, resources: ResourcesChanged | None
-) -> AnyConfigChanged | None:
-    """Tell which of the two is the configuration; None while there is none. They are never merged."""
-    match source:
-        case ConfigSource.CONFIGMAP:
-            return configmap
-        case ConfigSource.CRS:
-            return resources
-        case ConfigSource.AUTO:
-            has_pool = resources is not None and any(obj["kind"] == POOL for obj in resources.objects)
-            return configmap or (resources if has_pool else None)
 
 
 def gone(change: AnyConfigChanged) -> AnyConfigChanged:

@@ -12,6 +12,7 @@ from metalpy.config.legacy import parse_legacy
 from metalpy.config.resource_objects import BASIC_AUTH, PEER, POOL, object_of
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects
+from metalpy.config.source import has_pool
 from metalpy.errors import ConfigError
 from metalpy.model import Event, ObjectKey, Severity
 
@@ -88,7 +89,7 @@ class ResourcesOrigin:
         self._change = change
         self._objects = {_identity(obj): obj for obj in change.objects}
         self.place = {"resources": change.namespace}
-        self.is_there = any(kind == POOL for kind, _ in self._objects)
+        self.is_there = has_pool(change.objects)
 
     def parse(self) -> ParsedConfig:
         """Read all of them, and refuse what cannot be honoured."""

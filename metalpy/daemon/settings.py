@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from metalpy.allocation.allocator import OnConflict
 from metalpy.announcement.candidates import Rules
-from metalpy.cluster.interface import ConfigSource
 from metalpy.cluster.manifests import ManifestCluster
+from metalpy.config.source import ConfigSource
 from metalpy.daemon.bgp_announcing import Parting
 from metalpy.observe.http import DEFAULT_PORT
 

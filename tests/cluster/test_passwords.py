@@ -9,10 +9,11 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from metalpy.cluster.api_session import ApiSession
-from metalpy.cluster.interface import ConfigSource, ResourcesChanged
+from metalpy.cluster.interface import ResourcesChanged
 from metalpy.cluster.kubernetes import KubernetesCluster
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects
+from metalpy.config.source import ConfigSource
 from metalpy.observe.metrics import ApiMetrics
 from tests.cluster.controllers import DEPLOY, NAMESPACE, Site
 from tests.lab.crds import install_our_crds

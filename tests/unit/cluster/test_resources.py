@@ -1,14 +1,12 @@
-"""Custom resources in a directory of manifests, and which of the two configurations counts."""
+"""Custom resources in a directory of manifests, in one set."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-
-from metalpy.cluster.interface import ConfigChanged, ConfigSource, ResourcesChanged
+from metalpy.cluster.interface import ConfigChanged, ResourcesChanged
 from metalpy.cluster.manifests import ManifestCluster
-from metalpy.cluster.resources import chosen, resource_set
+from metalpy.config.source import ConfigSource
 from metalpy.model import ObjectKey
 from tests.unit.cluster.dumps import NAMESPACE, config_map
 from tests.unit.cluster.streams import Stream
@@ -126,29 +124,3 @@ async def test_auto_goes_from_the_configmap_to_the_resources_and_back(directory:
         await stream.until(lambda: isinstance(stream.config, ResourcesChanged))
         (directory / "a.yaml").write_text(PEER)
         await stream.until(lambda: stream.config == ResourcesChanged(NAMESPACE))
-
-
-POOL_OBJECT = {"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": "a"}}
-PEER_OBJECT = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": {"name": "a"}}
-
-
-@pytest.mark.parametrize(
-    ("source", "configmap", "objects", "expected"),
-    [
-        (ConfigSource.CONFIGMAP, True, [POOL_OBJECT], "configmap"),
-        (ConfigSource.CONFIGMAP, False, [POOL_OBJECT], None),
-        (ConfigSource.CRS, True, [POOL_OBJECT], "resources"),
-        (ConfigSource.CRS, True, [], "resources"),
-        (ConfigSource.AUTO, True, [POOL_OBJECT], "configmap"),
-        (ConfigSource.AUTO, False, [POOL_OBJECT], "resources"),
-        (ConfigSource.AUTO, False, [PEER_OBJECT], None),
-    ],
-)
-def test_one_source_counts_and_they_are_never_merged(
-    source: ConfigSource, configmap: bool, objects: list[dict[str, Any]], expected: str | None
-) -> None:
-    resources = resource_set(NAMESPACE, objects, [])
-
-    found = chosen(source, CONFIGMAP if configmap else None, resources)
-
-    assert found == {"configmap": CONFIGMAP, "resources": resources, None: None}[expected]
