@@ -22,6 +22,8 @@ class Edge:
         self._nodes = story.nodes
         router = story.lan.host("edge", f"{address}/24", f"{OUTSIDE}.1/24")
         router.sysctl("net/ipv4/ip_forward", "1")
+        for interface in ("all", "eth0"):  # all are on one wire: nobody is to be shown a way past the router
+            router.sysctl(f"net/ipv4/conf/{interface}/send_redirects", "0")
         self.client = story.lan.host("outside", f"{OUTSIDE}.2/24")
         self.client.run(["ip", "route", "add", "default", "via", f"{OUTSIDE}.1"])
         for node in story.nodes.values():
