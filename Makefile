@@ -17,6 +17,9 @@ HISTORIES ?= 500
 KILLS ?= 100
 OUTAGES ?= 10
 MOVED ?= 200
+BGP_KILLS ?= 50
+BGP_RESTARTS ?= 20
+BGP_CUT ?= 60
 FUZZ_FRAMES ?= 1000000
 FUZZ_CONVERSIONS ?= 10000
 
@@ -90,9 +93,11 @@ test-cluster: lab ## A real API server, also beside MetalLB 0.11.0
 test-nodes: nodes routers ## deploy/ in real pods on real nodes, seen from the LAN; needs root
 	$(SANDBOX) $(BIN)/pytest tests/nodes
 
-test-long: lab ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server, MOVED to MetalLB 0.15.2; an hour
+test-long: lab routers ## HISTORIES beside MetalLB 0.11.0, KILLS of the controller, OUTAGES of the API server, MOVED to MetalLB 0.15.2, BGP_*; an hour
 	METALPY_HISTORIES=$(HISTORIES) METALPY_KILLS=$(KILLS) METALPY_OUTAGES=$(OUTAGES) METALPY_MOVED=$(MOVED) \
 		$(BIN)/pytest tests/cluster/test_beside_the_legacy.py tests/cluster/test_crash.py tests/cluster/test_migration.py
+	METALPY_BGP_KILLS=$(BGP_KILLS) METALPY_BGP_RESTARTS=$(BGP_RESTARTS) METALPY_BGP_CUT=$(BGP_CUT) \
+		$(SANDBOX) $(BIN)/pytest -rP tests/lan/bgp/test_faults.py
 
 bench: lab routers ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@for name in $(BENCHES) $(LONG_BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done

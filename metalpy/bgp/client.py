@@ -28,7 +28,7 @@ PATHS_AT_ONCE = 1000
 """Paths in a message of a stream: larger ones are no faster."""
 
 _DETECTION = {4: "/api.GoBgpService/GetBgp", 3: "/apipb.GobgpApi/GetBgp"}
-_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the last one's back-off
@@ -40,8 +40,18 @@ class GoneError(RouterError):
     """gobgpd does not answer, or is not there any more."""
 
 
+class SilenceError(GoneError):
+    """gobgpd takes calls and does not answer."""
+
+
 class RefusalError(RouterError):
     """gobgpd answers, and does not do what it was asked."""
+
+
+def _kind(code: grpc.StatusCode) -> type[RouterError]:
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return SilenceError
+    return GoneError if code in _GONE else RefusalError
 
 
 @contextmanager
@@ -50,8 +60,7 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        kind = GoneError if error.code() in _GONE else RefusalError
-        raise kind(f"gobgpd: {what}: {error.details() or error.code().name}") from error
+        raise _kind(error.code())(f"gobgpd: {what}: {error.details() or error.code().name}") from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task and not task.cancelling():  # not we are cancelled: another task closed the channel
@@ -62,17 +71,18 @@ def _translated(what: str) -> Iterator[None]:
 class Gobgp:
     """A connection to a running gobgpd. Methods raise `GoneError` or `RefusalError`, which name peer or route."""
 
-    def __init__(self, channel: Any, codec: Codec) -> None:
+    def __init__(self, channel: Any, codec: Codec, target: str) -> None:
+        self.target = target
         self._channel = channel
         self._codec = codec
         self._api = codec.stub(channel)
 
     @classmethod
-    async def connect(cls, target: str) -> Gobgp:
+    async def connect(cls, target: str, *, deadline_s: float = DEADLINE_S) -> Gobgp:
         """Connect to a `unix:///path` and find out its version, 4 or 3. Raises `GoneError`, `RefusalError`."""
         channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
         try:
-            return cls(channel, Codec(await _detect(channel, target)))
+            return cls(channel, Codec(await _detect(channel, target, deadline_s)), target)
         except BaseException:
             await channel.close()
             raise
@@ -86,18 +96,18 @@ class Gobgp:
         """The API's version."""
         return self._codec.version
 
-    async def _call(self, what: str, name: str, request: Any) -> Any:
+    async def _call(self, what: str, name: str, request: Any, deadline_s: float = DEADLINE_S) -> Any:
         with _translated(what):
-            return await getattr(self._api, name)(request, timeout=DEADLINE_S)
+            return await getattr(self._api, name)(request, timeout=deadline_s)
 
     async def _list(self, what: str, name: str, request: Any) -> AsyncIterator[Any]:
         with _translated(what):
             async for reply in getattr(self._api, name)(request, timeout=STREAM_DEADLINE_S):
                 yield reply
 
-    async def identity(self) -> tuple[int, str]:
+    async def identity(self, *, deadline_s: float = DEADLINE_S) -> tuple[int, str]:
         """Return ASN and router ID; ASN 0 as long as it was not started."""
-        reply = await self._call("state", "GetBgp", self._codec.messages.GetBgpRequest())
+        reply = await self._call("state", "GetBgp", self._codec.messages.GetBgpRequest(), deadline_s)
         settings = getattr(reply, NAME_OF_GLOBAL)
         return settings.asn, settings.router_id
 
@@ -184,11 +194,11 @@ class Gobgp:
         raise GoneError("gobgpd: changes of sessions: it ended")
 
 
-async def _detect(channel: Any, target: str) -> int:
+async def _detect(channel: Any, target: str, deadline_s: float) -> int:
     for version, method in _DETECTION.items():
         with _translated(f"{target} does not answer"):
             try:
-                await channel.unary_unary(method)(b"", timeout=DEADLINE_S)
+                await channel.unary_unary(method)(b"", timeout=deadline_s)
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                     raise

@@ -48,6 +48,9 @@ class Daemon(Protocol):
     async def keep(self) -> None:
         """Keep it there, for ever."""
 
+    def kill(self) -> bool:
+        """End one that hangs at once, where it is ours to end: then it is started anew. Tells whether it is."""
+
     async def end(self) -> None:
         """End it for good, where it is ours to end."""
 
@@ -78,6 +81,10 @@ class RemoteGobgpd:
                 except OSError as error:
                     log.error("cannot touch the lease of gobgpd", op="lease", error=str(error))
             await asyncio.sleep(LEASE_S)
+
+    def kill(self) -> bool:
+        """It stays."""
+        return False
 
     async def end(self) -> None:
         """It stays, without peers."""

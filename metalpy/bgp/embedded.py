@@ -165,6 +165,13 @@ class EmbeddedGobgpd:
             return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])  # noqa: ASYNC222 - it has ended
         return None
 
+    def kill(self) -> bool:
+        """Kill gobgpd by way of its guard, who may hang too; `keep` starts both anew."""
+        if self._guard >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._guard, signal.SIGKILL)
+        return True
+
     async def end(self) -> None:
         """End gobgpd; returns when it is gone. Its peers are told."""
         if self._guard >= 0:

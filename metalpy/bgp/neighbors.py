@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from metalpy.bgp.addresses import LocalAddresses
     from metalpy.model import BFDProfile, IPAddress, Peer
 
-CONNECT_S = 5
-"""Between two calls, where the peer does not say: gobgpd's own default is two minutes."""
+CONNECT_S = 2
+"""Between two calls, where the peer does not say: as often as gobgpd can, whose own default is two minutes."""
 RESTART_S = 120
 """How long a router keeps routes for a gobgpd that is to come back (RFC 4724)."""
 _MARK = "metalpy "

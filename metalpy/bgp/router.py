@@ -8,9 +8,9 @@
 What belongs together is said without an `await` in between: nothing goes out before the event loop turns.
 
 Promises: nothing is touched before `ready`, so a speaker that starts over a running gobgpd changes nothing that need
-not change. From then on gobgpd has what is wanted, also after it was away. Sessions that are not edited stay up when
-others are. What cannot be had (a refused peer, a source address that this node has not) is named in the log and
-tried again; everything else goes on. Routes that peers send are not taken.
+not change. From then on gobgpd has what is wanted, also after it was away, and one that hangs is noticed. Sessions that
+are not edited stay up when others are. What cannot be had (a refused peer, a source address that this node has not) is
+named in the log and tried again; everything else goes on. Routes that peers send are not taken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 from metalpy.bgp.addresses import LocalAddresses, local_addresses
 from metalpy.bgp.chronicle import Chronicle, Complaint, SessionChange
 from metalpy.bgp.diagnosis import PATIENCE_S, Diagnosis
-from metalpy.bgp.reconciler import Reconciler
+from metalpy.bgp.reconciler import Pace, Reconciler
 from metalpy.bgp.wanted import Wanted
 from metalpy.errors import RouterError
 from metalpy.model import Community, host_port
@@ -37,12 +37,10 @@ if TYPE_CHECKING:
     from metalpy.bgp.daemon import Daemon
     from metalpy.model import IPAddress
 
-__all__ = ["GRACEFUL_SHUTDOWN", "Complaint", "Router", "SessionChange", "SessionCounts"]
+__all__ = ["GRACEFUL_SHUTDOWN", "Complaint", "Pace", "Router", "SessionChange", "SessionCounts"]
 
 GRACEFUL_SHUTDOWN = Community(0xFFFF0000, "graceful-shutdown")
 """RFC 8326: the route is about to go, use another if there is one."""
-RECHECK_S = 5.0
-"""How often what could not be had is tried again."""
 STOP_S = 5.0
 """How long each step of a planned stop may take."""
 
@@ -73,22 +71,14 @@ class Router:
         daemon: Daemon,
         *,
         restart_s: int = 0,
-        recheck_s: float = RECHECK_S,
+        pace: Pace = Pace(),  # noqa: B008 - a value, like any constant
         patience_s: float = PATIENCE_S,
         addresses: Callable[[], Awaitable[LocalAddresses]] = local_addresses,
     ) -> None:
         self._daemon = daemon
         self._wanted = Wanted()
         self._chronicle = Chronicle(self._name)
-        self._reconciler = Reconciler(
-            daemon.target,
-            self._wanted,
-            self._chronicle,
-            addresses,
-            restart_s=restart_s,
-            recheck_s=recheck_s,
-            is_heard=daemon.is_heard,
-        )
+        self._reconciler = Reconciler(daemon, self._wanted, self._chronicle, addresses, restart_s=restart_s, pace=pace)
         self._diagnosis = Diagnosis(
             self._wanted, self._chronicle, lambda: self._reconciler.client is not None, patience_s=patience_s
         )

@@ -95,10 +95,10 @@ class Router:
         """Start it; returns when it listens."""
         raise NotImplementedError
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End its processes in the order opposite to their start."""
         for process in reversed(self._processes):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(how)
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
@@ -133,13 +133,24 @@ class Router:
 
 
 class Frr(Router):
-    """FRR: zebra, bfdd and bgpd. With `forwards` what it learns leads its host's kernel."""
+    """FRR: zebra, bfdd and bgpd. With `forwards` what it learns leads its host's kernel.
+
+    What it is told by its neighbors it mirrors to a monitoring `station` (bmp.py), if there is one.
+    """
 
     def __init__(
-        self, host: Host, *, asn: int, neighbors: Sequence[Neighbor], port: int = 179, forwards: bool = False
+        self,
+        host: Host,
+        *,
+        asn: int,
+        neighbors: Sequence[Neighbor],
+        port: int = 179,
+        forwards: bool = False,
+        station: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(host, asn=asn, neighbors=neighbors, port=port)
         self._forwards = forwards
+        self._station = station
 
     def start(self) -> None:
         root = debian_root()
@@ -147,12 +158,15 @@ class Frr(Router):
         _provide_groups()
         config = self.directory / "frr.conf"
         config.write_text(self._config(), encoding="utf-8")
-        bgpd = ["-p", str(self.port)] if self._forwards else ["-n", "-p", str(self.port)]
+        bgpd = ["-p", str(self.port), *(() if self._forwards else ("-n",))]
+        if self._station:
+            bgpd += ["-M", "bmp", "--moduledir", str(next((root / "usr/lib").glob("*-linux-*/frr/modules")))]
         own = {"bgpd": bgpd, "bfdd": ["--bfdctl", str(self.directory / "bfdd.sock")]}
         for name in ("zebra", "bfdd", "bgpd"):
             options = ["-f", str(config), "-i", str(self.directory / f"{name}.pid")]
             options += ["--vty_socket", str(self.directory), "-z", str(self.directory / "zserv.api"), "-P", "0"]
             program = str(root / "usr/lib/frr" / name)
+            (self.directory / f"{name}.vty").unlink(missing_ok=True)  # of one that was killed
             self._run([program, "-u", "root", "-g", "root", *options, *own.get(name, [])], self._environment)
             wait_until((self.directory / f"{name}.vty").exists, READY_S, f"{name} answers; {self.log()[-500:]}")
         self._wait_for_port()
@@ -165,7 +179,13 @@ class Frr(Router):
                 # No exit: the daemons that do not know these lines would leave the configuration by it.
                 lines += [f"  receive-interval {each.bfd_ms}", f"  transmit-interval {each.bfd_ms}"]
         lines += [f"router bgp {self.asn}", f" bgp router-id {self.host.address}"]
-        lines += [" no bgp ebgp-requires-policy", " no bgp default ipv4-unicast", "exit"]
+        lines += [" no bgp ebgp-requires-policy", " no bgp default ipv4-unicast"]
+        if self._station:
+            address, port = self._station
+            lines += [" bmp targets station", "  bmp mirror", "  bmp monitor ipv4 unicast pre-policy"]
+            lines += ["  bmp monitor ipv6 unicast pre-policy"]
+            lines += [f"  bmp connect {address} port {port} min-retry 100 max-retry 200", " exit"]
+        lines += ["exit"]
         return "\n".join([*lines, *self.config_of_neighbors(), ""])
 
     def config_of_neighbors(self) -> list[str]:
@@ -182,6 +202,11 @@ class Frr(Router):
             lines += [f"  neighbor {each.address} activate" for each in self.neighbors]
             lines += [" exit-address-family"]
         return [*lines, "exit"]
+
+    def forget_sessions(self) -> None:
+        """End all sessions and count anew, as after a start."""
+        self.configure(f"router bgp {self.asn}", *(f"no neighbor {each.address}" for each in self.neighbors))
+        self.configure(*self.config_of_neighbors())
 
     def ask(self, *commands: str, daemon: str = "bgpd") -> str:
         """Give a daemon commands as its shell `vtysh` does, and return what it writes.

@@ -30,7 +30,7 @@ from metalpy.announcement.routes import Announcement, RouteAttributes, Session
 from metalpy.announcement.sessions import carried
 from metalpy.bgp.daemon import RemoteGobgpd
 from metalpy.bgp.embedded import EmbeddedGobgpd
-from metalpy.bgp.router import Complaint, Router, SessionChange
+from metalpy.bgp.router import Complaint, Pace, Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile, Community, Family, LargeCommunity, Peer
 
@@ -138,6 +138,8 @@ async def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--orphan", type=float, default=60)
     parser.add_argument("--restart", type=int, default=0)
     parser.add_argument("--patience", type=float, default=30)
+    parser.add_argument("--hang", type=float, default=15)
+    parser.add_argument("--steady", type=float, default=5)
     options = parser.parse_args(arguments)
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
@@ -149,7 +151,8 @@ async def main(arguments: Sequence[str]) -> None:
             daemon = RemoteGobgpd(options.target, lease=options.lease)
         else:
             daemon = EmbeddedGobgpd(options.gobgpd, options.directory, orphan_s=options.orphan)
-        async with Router(daemon, restart_s=options.restart, recheck_s=1, patience_s=options.patience) as router:
+        pace = Pace(recheck_s=1, hang_s=options.hang, steady_s=options.steady)
+        async with Router(daemon, restart_s=options.restart, pace=pace, patience_s=options.patience) as router:
             program = _Program(router, daemon)
             listener = asyncio.create_task(program.listen())
             print(json.dumps("ready"), flush=True)

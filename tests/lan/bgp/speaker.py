@@ -82,11 +82,19 @@ class Speaker(Node):
         wait_until(lambda: all(self.ask("counts")[name]["is_up"] for name in names), UP_S, f"sessions with {names}")
 
     def gobgpd_pid(self) -> int:
-        """The process id of gobgpd, which is the guard's child."""
+        """The process id of gobgpd, which is the guard's child. Raises `OSError` while there is none."""
         guard = self.ask("pid")
         children = Path(f"/proc/{guard}/task/{guard}/children").read_text(encoding="ascii").split()
-        assert len(children) == 1
+        if not children:
+            raise ProcessLookupError("no gobgpd")
         return int(children[0])
+
+    def await_another(self, former: int) -> None:
+        """Wait until gobgpd is another process than that, and listens."""
+        # The guard removes the former one's socket before it starts the next.
+        wait_until(
+            lambda: self.gobgpd_pid() != former and (self.home / "api.sock").exists(), SOON_S, "another gobgpd listens"
+        )
 
     def die(self) -> None:
         """Kill the speaker as the kernel would for want of memory."""

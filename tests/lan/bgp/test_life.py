@@ -64,8 +64,7 @@ def routers() -> Iterator[Pair]:
 def pair(routers: Pair, tmp_path: Path) -> Iterator[Pair]:
     """The routers without sessions, their counters at 0; what ran on the node is gone afterwards, and was calm."""
     for frr in (routers.frr1, routers.frr2):
-        frr.configure(f"router bgp {frr.asn}", f"no neighbor {NODE}")
-        frr.configure(*frr.config_of_neighbors())
+        frr.forget_sessions()
     yield routers
     routers.node.kill_processes()
     for logs in tmp_path.iterdir():

@@ -40,6 +40,9 @@ class FakeGobgpd:
         self.assignments: list[Any] = []
         self.bad_prefixes: set[str] = set()
         self.bad_peers: set[str] = set()
+        self.answers = asyncio.Event()
+        """While this is not set nobody is told who it is."""
+        self.answers.set()
         self._watchers: list[asyncio.Queue[Any]] = []
         self._server: Any = None
 
@@ -97,6 +100,7 @@ def _service(fake: FakeGobgpd) -> Any:
     class Service:
         async def GetBgp(self, _: Any, __: Any) -> Any:  # noqa: N802 - gRPC's name, here and below
             fake.identified += 1
+            await fake.answers.wait()
             settings = m.Global(asn=fake.asn, router_id=fake.router_id or "invalid IP")
             return m.GetBgpResponse(**{NAME_OF_GLOBAL: settings})
 

@@ -31,7 +31,7 @@ def test_defaults_are_written_out() -> None:
 
     assert result is not None
     assert problems == ()
-    assert (result.port, result.hold_time_s, result.keepalive_s, result.connect_s) == (179, 90, 30, 5)
+    assert (result.port, result.hold_time_s, result.keepalive_s, result.connect_s) == (179, 90, 30, 2)
     assert (result.families, result.next_hop, result.bfd, result.restart_s) == ((Family.IPV4,), None, None, 0)
     assert result.name == "192.0.2.1:179"
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import Gobgp
 from metalpy.bgp.daemon import RemoteGobgpd
-from metalpy.bgp.router import Complaint, Router, SessionChange
+from metalpy.bgp.router import Complaint, Pace, Router, SessionChange
 from metalpy.errors import RouterError
 from metalpy.model import BFDProfile
 from tests.unit.bgp.fake_gobgpd import ESTABLISHED, IDLE, FakeGobgpd
@@ -31,7 +31,10 @@ async def no_addresses() -> LocalAddresses:
 
 @pytest.fixture
 async def router(fake: FakeGobgpd) -> AsyncIterator[Router]:
-    async with asyncio.timeout(30), Router(RemoteGobgpd(fake.target), addresses=no_addresses, recheck_s=0.02) as result:
+    async with (
+        asyncio.timeout(30),
+        Router(RemoteGobgpd(fake.target), addresses=no_addresses, pace=Pace(recheck_s=0.02)) as result,
+    ):
         yield result
 
 
@@ -165,7 +168,7 @@ async def test_peer_from_a_foreign_source_address_waits_for_it(fake: FakeGobgpd)
 
     source = peer("192.0.2.1", source_address=ip_address("10.0.0.7"))
     with capture_logs() as logs:
-        async with Router(RemoteGobgpd(fake.target), addresses=addresses, recheck_s=0.02) as router:
+        async with Router(RemoteGobgpd(fake.target), addresses=addresses, pace=Pace(recheck_s=0.02)) as router:
             router.keep([session(source), session(TWO)])
             router.ready()
             await router.settled()
@@ -216,7 +219,7 @@ async def test_missing_family_is_named_once_there_is_a_route_of_it(fake: FakeGob
 
     both = peer("192.0.2.1", dual_stack=True)
     with capture_logs() as logs:
-        async with Router(RemoteGobgpd(fake.target), addresses=addresses, recheck_s=0.005) as router:
+        async with Router(RemoteGobgpd(fake.target), addresses=addresses, pace=Pace(recheck_s=0.005)) as router:
             router.keep([session(both)])
             router.announce([announcement("10.0.0.1/32", (attributes(), {both}))])
             router.ready()
@@ -257,6 +260,68 @@ async def test_sessions_that_come_and_go_are_reported_once(fake: FakeGobgpd, rou
     assert [(each.peer, each.is_up) for each in (up, down)] == [("192.0.2.1:179", True), ("192.0.2.1:179", False)]
     assert [(each.peer, each.is_up) for each in (up2, down2)] == [("192.0.2.2:179", True), ("192.0.2.2:179", False)]
     assert down2.reason == "gobgpd is away"
+
+
+async def test_session_that_was_steady_and_goes_down_is_begun_anew(fake: FakeGobgpd) -> None:
+    bfd = session(peer("192.0.2.3"), bfd=BFDProfile("p", 100, 100, 3))
+    fast = Pace(steady_s=0)
+    async with Router(RemoteGobgpd(fake.target), addresses=no_addresses, pace=fast) as router:
+        router.keep([session(ONE), session(TWO), bfd])
+        router.ready()
+        await router.settled()
+        fake.calls.clear()
+        states = (each async for each in router.states() if isinstance(each, SessionChange))
+        for address in ("192.0.2.1", "192.0.2.3"):
+            fake.set_session(address, ESTABLISHED)
+            await anext(states)
+            fake.set_session(address, IDLE)
+        for _ in range(2):
+            await anext(states)
+        # gobgpd 3 would be slower with a new one, and BFD may be what took the session down.
+        expected = ["DeletePeer 192.0.2.1", "AddPeer 192.0.2.1"] if fake.version == 4 else []
+        await eventually(lambda: len(fake.calls) >= len(expected))
+
+    assert fake.calls == expected
+
+
+async def test_session_that_goes_down_at_once_is_left_to_gobgpd(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    fake.calls.clear()
+    states = (each async for each in router.states() if isinstance(each, SessionChange))
+    for state in (ESTABLISHED, IDLE):
+        fake.set_session("192.0.2.1", state)
+        await anext(states)
+    await router.settled()
+
+    assert fake.calls == []
+
+
+async def test_gobgpd_that_hangs_is_named_killed_where_it_is_ours_and_caught_up_with(fake: FakeGobgpd) -> None:
+    class Ours(RemoteGobgpd):
+        kills = 0
+
+        def kill(self) -> bool:
+            self.kills += 1
+            return True
+
+    ours = Ours(fake.target)
+    async with asyncio.timeout(30), Router(ours, addresses=no_addresses, pace=Pace(hang_s=0.2)) as router:
+        fill(router)
+        router.ready()
+        await router.settled()
+        fake.answers.clear()
+        await eventually(lambda: ours.kills == 1)
+        router.announce([announcement("10.0.0.2/32", (attributes(), {ONE}))])
+        news = await anext(router.states())
+        assert news == Complaint(
+            "gobgpd", "gobgpd: hangs: it has not answered for 0.2 s; it is killed and started anew"
+        )
+        fake.answers.set()
+        await router.settled()
+
+    assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.2/32"}
 
 
 async def test_updates_never_decrease(fake: FakeGobgpd, router: Router) -> None:

@@ -1,0 +1,149 @@
+"""One running gobgpd, brought into the wanted state difference by difference."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from metalpy.bgp.client import RefusalError
+from metalpy.bgp.paths import TAG
+from metalpy.bgp.wanted import Actual, grown
+
+if TYPE_CHECKING:
+    from metalpy.bgp.chronicle import Chronicle
+    from metalpy.bgp.client import Gobgp
+    from metalpy.bgp.exports import Export
+    from metalpy.bgp.neighbors import Neighbor
+    from metalpy.bgp.paths import Path
+    from metalpy.bgp.translation import Translation
+    from metalpy.bgp.wanted import Wanted
+    from metalpy.model import IPAddress, IPNetwork
+
+_AT_ONCE = 1000
+"""Announcements laid out between two turns of the event loop."""
+_NO_MARK = ""
+"""Of a session that is there and is to be begun anew."""
+
+
+class Upkeep:
+    """What a gobgpd has, as far as it is ours, and how that becomes what is wanted.
+
+    Methods raise `GoneError`; what it refuses is complained of, and everything else goes on.
+    """
+
+    def __init__(self, client: Gobgp, wanted: Wanted, translation: Translation, chronicle: Chronicle) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._translation = translation
+        self._chronicle = chronicle
+        self._actual = Actual()
+        self._refused: dict[IPNetwork, Path] = {}
+        self._router_id = ""
+        self._is_cold = False
+
+    async def identify(self) -> None:
+        """Make sure that it is ours. Raises `RefusalError`."""
+        asn, router_id = await self._client.identity()
+        if asn not in (0, TAG):
+            raise RefusalError(
+                f"gobgpd: {self._client.target} is another's: its ASN is {asn}. metalpy needs a gobgpd of its own, "
+                "started without a configuration file"
+            )
+        self._is_cold = not asn
+        self._router_id = router_id if asn else ""
+
+    async def survey(self) -> tuple[int, int]:
+        """Find out what it has; returns how many sessions and routes. Once, when the wanted state is known."""
+        if not self._is_cold:
+            self._actual.marks = {address: each.mark for address, each in (await self._client.peers()).items()}
+            self._actual.paths = dict(await self._client.routes())
+        self._translation.forget()
+        self._wanted.compare_all(self._actual.paths)
+        return len(self._actual.marks), len(self._actual.paths)
+
+    async def start(self) -> bool:
+        """Let it have the wanted router ID; a started one gets another only without peers.
+
+        Tells whether it is started: as long as no session is wanted it may keep what it has, or none.
+        """
+        wanted = next((each.router_id for each in self._wanted.sessions.values()), None)
+        if wanted is not None and str(wanted) != self._router_id:
+            for address in self._actual.marks:
+                await self._client.remove_peer(address)
+            await self._client.start(wanted)
+            self._router_id = str(wanted)
+            self._actual = Actual()
+            self._wanted.compare_all({})
+        return bool(self._router_id)
+
+    def renew(self, address: IPAddress) -> bool:
+        """Let this session be begun anew by the next `reconcile`; tells whether it will be.
+
+        gobgpd 4 calls a new peer after 1.5 to 2 s, one that it has lost after 6.5 to 7 s. With BFD it keeps its pace:
+        the routers' BFD may take a session down once when it comes up.
+        """
+        session = self._wanted.sessions.get(address)
+        if session is None or session.bfd or address not in self._actual.marks:
+            return False
+        self._actual.marks[address] = _NO_MARK
+        return True
+
+    async def reconcile(self) -> None:
+        """Send the difference. Rules come before the paths that they are for, and paths before new peers.
+
+        What gobgpd's end cuts short is found by comparing.
+        """
+        actual, wanted = self._actual, self._wanted
+        neighbors = await self._translation.neighbors(wanted.sessions, wanted.families)
+        for address in [each for each in actual.marks if each not in wanted.sessions]:
+            await self._client.remove_peer(address)
+            del actual.marks[address]
+        while not wanted.is_laid_out:
+            for refused in wanted.lay_out(_AT_ONCE):
+                self._chronicle.complain(refused.what, refused.why)
+            await asyncio.sleep(0)
+        rules = wanted.exports(neighbors)
+        await self._apply(grown(rules, actual.exports))
+        await self._send()
+        for each in neighbors:
+            if actual.marks.get(each.address) != each.mark:
+                await self._begin(each)
+        await self._apply(rules)
+        self._is_cold = False
+
+    async def _apply(self, rules: frozenset[Export]) -> None:
+        before = self._actual.exports
+        if rules != before:
+            await self._client.apply_policies(rules, assigned=before is not None)
+            self._actual.exports = rules
+
+    async def _send(self) -> None:
+        announced, withdrawn = self._wanted.difference(self._actual.paths)
+        announced = [path for path in announced if self._refused.get(path.prefix) != path]
+        if not announced and not withdrawn:
+            return
+        refusals = await self._client.stream_routes(announced, withdrawn)
+        for path in withdrawn:
+            self._actual.paths.pop(path.prefix, None)
+        self._actual.paths.update((path.prefix, path) for path in announced)
+        for path, error in refusals:
+            self._actual.paths.pop(path.prefix, None)
+            self._refused[path.prefix] = path
+            self._chronicle.complain(f"route {path.prefix}", str(error))
+
+    async def _begin(self, each: Neighbor) -> None:
+        """Begin a session anew."""
+        if each.address in self._actual.marks:
+            await self._client.remove_peer(each.address)
+            del self._actual.marks[each.address]
+        try:
+            await self._client.add_peer(each, is_restart=self._is_cold)
+        except RefusalError as error:
+            self._chronicle.complain(f"peer {each.name}", str(error))
+            self._translation.try_again()
+            return
+        self._chronicle.recover(f"peer {each.name}")
+        self._actual.marks[each.address] = each.mark
+        if each.bfd and not (await self._client.peers())[each.address].has_bfd:
+            why = "no BFD: this gobgpd has none, it takes version 4.5 or newer"
+            self._chronicle.complain(f"peer {each.name}", why, "BFD")
