@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from metalpy.cluster.api_session import ApiSession
     from metalpy.cluster.lease import Lease
 
+_AGAIN_S = 0.5
+"""After a renewal that failed: a server that is only there for a moment at a time keeps its leader."""
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 _log = structlog.get_logger()
@@ -48,6 +50,20 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
             return bool(await super().update(name, namespace, updated_record))
         except _UNREACHABLE:
             return False
+
+
+class _Election(LeaderElection):  # type: ignore[misc] # likewise
+    """An election whose leader is in a hurry while it cannot renew. The client's own waits its full period then too."""
+
+    async def renew_loop(self) -> None:
+        config, loop = self.election_config, asyncio.get_running_loop()
+        renewed_s = loop.time()
+        while loop.time() < renewed_s + config.renew_deadline:
+            if await self.try_acquire_or_renew():
+                renewed_s = loop.time()
+                await asyncio.sleep(config.retry_period)
+            else:
+                await asyncio.sleep(min(_AGAIN_S, config.retry_period))
 
 
 async def may_lead(session: ApiSession, lease: Lease) -> bool:
@@ -80,7 +96,7 @@ async def lead(session: ApiSession, lease: Lease, work: Callable[[], Coroutine[A
         onstarted_leading=started,
         onstopped_leading=None,
     )
-    tasks = [asyncio.create_task(LeaderElection(config).run()), asyncio.create_task(leading.wait())]
+    tasks = [asyncio.create_task(_Election(config).run()), asyncio.create_task(leading.wait())]
     election = tasks[0]
     _log.info("waiting to lead", op="leaderElection", lease=lease.name, identity=lease.identity)
     try:
