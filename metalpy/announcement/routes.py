@@ -72,6 +72,12 @@ class Announcement:
     variants: Variants = ()
 
 
+def audience(routes: Routes) -> tuple[str, ...]:
+    """Name the peers that see any of the routes, ascending; one without a name by its address."""
+    peers = {peer for variants in routes.values() for _, audience in variants for peer in audience}
+    return tuple(sorted({peer.name or str(peer.address) for peer in peers}))
+
+
 def ascending(communities: tuple[Community, ...]) -> tuple[Community, ...]:
     """Sort communities by value, each once."""
     return tuple(sorted(set(communities), key=lambda community: community.value))

@@ -62,6 +62,13 @@ def cluster_options(command: Command) -> Command:
             envvar="METALLB_NAMESPACE",
             help=f"Namespace of the configuration.  [default: the pod's, else {USUAL_NAMESPACE}]",
         ),
+        click.option("--pod-name", envvar="POD_NAME", default="", help="The Pod that this runs in.  [default: none]"),
+        click.option(
+            "--pod-uid",
+            envvar="POD_UID",
+            default="",
+            help="Its UID: objects that show a daemon's state vanish with that Pod.  [default: none]",
+        ),
         click.option("--lb-class", default="", help="The spec.loadBalancerClass that is ours.  [default: none]"),
         go_flag("--disable-epslices", help="Read Endpoints, never EndpointSlices."),
         go_flag("--enable-pprof", help="Accepted for MetalLB's manifests; there are no such pages."),
@@ -114,7 +121,8 @@ def cluster_settings(options: dict[str, Any]) -> ClusterSettings:
     )
     namespace = options["namespace"] or home_namespace()
     source = ConfigSource(options["config_source"])
-    return ClusterSettings(home, namespace, options["config_name"], options["lb_class"], source)
+    pod = options["pod_name"], options["pod_uid"]
+    return ClusterSettings(home, namespace, options["config_name"], options["lb_class"], source, *pod)
 
 
 def controller_settings(options: dict[str, Any]) -> ControllerSettings:

@@ -146,6 +146,10 @@ class ApiSession:
         """Merge fields into an object. The answer, the whole object, is not parsed: nobody needs it."""
         await self._send("PATCH", path, body=body, content_type=MERGE_PATCH)
 
+    async def delete(self, path: str) -> None:
+        """Remove an object."""
+        await self._send("DELETE", path)
+
     async def is_granted(
         self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "", name: str = ""
     ) -> bool:

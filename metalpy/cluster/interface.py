@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from metalpy.announcement.states import Shown
     from metalpy.model import Endpoint, Event, Ingress, Node, ObjectKey, Service, SpeakerPod
 
 DEFAULT_CONFIG_NAME = "config"
@@ -98,6 +99,10 @@ class Cluster(Protocol):
 
     async def status_writers(self, key: ObjectKey) -> tuple[str, ...]:
         """Name who wrote a Service's `status.loadBalancer` as it is now; empty where nobody knows."""
+        ...
+
+    def show(self, shown: Shown) -> None:
+        """Let objects of the cluster say this of the daemon, soon, where it has kinds for that."""
         ...
 
     async def emit(self, event: Event) -> None:

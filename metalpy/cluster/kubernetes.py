@@ -12,6 +12,7 @@ from metalpy.cluster.api_events import EventRecorder
 from metalpy.cluster.api_resources import ApiResources
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink, SpeakerPodSink
+from metalpy.cluster.api_states import ApiStates
 from metalpy.cluster.interface import (
     DEFAULT_CONFIG_NAME,
     FALLBACK_CONFIG_NAME,
@@ -22,6 +23,7 @@ from metalpy.cluster.interface import (
 from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
 from metalpy.cluster.resources import gone
+from metalpy.cluster.state_objects import Writer
 from metalpy.config.source import ConfigSource, chosen
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
@@ -29,6 +31,7 @@ from metalpy.model import ObjectKey
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Sequence
 
+    from metalpy.announcement.states import Shown
     from metalpy.cluster.api_session import Json
     from metalpy.cluster.interface import Change
     from metalpy.cluster.reflector import Sink
@@ -54,6 +57,7 @@ class KubernetesCluster:
         source: ConfigSource = ConfigSource.CONFIGMAP,
         for_speaker: bool = False,
         slices: bool = True,
+        writer: Writer = Writer(),  # noqa: B008 - a value, like any constant
     ) -> None:
         self._session = session
         self._namespace = namespace
@@ -67,6 +71,7 @@ class KubernetesCluster:
         self._for_speaker = for_speaker
         self._slices = slices
         self._events = EventRecorder(session, lambda: self._writes > 0)
+        self._states = ApiStates(session, namespace, writer)
         self._may_patch = True
         self._writes = 0
         self._pending: dict[Hashable, Change] = {}
@@ -85,7 +90,7 @@ class KubernetesCluster:
                 for_speaker=self._for_speaker,
             )
             await self._resources.look()
-        tasks = [asyncio.create_task(self._events.run())]
+        tasks = [asyncio.create_task(self._events.run()), asyncio.create_task(self._states.run())]
         tasks += (asyncio.create_task(reflector.run()) for reflector in reflectors)
         if self._resources:
             tasks.append(asyncio.create_task(self._resources.run()))
@@ -228,6 +233,10 @@ class KubernetesCluster:
         path = f"/api/v1/namespaces/{key.namespace}/services"
         found = await self._session.get(path, {"fieldSelector": f"metadata.name={key.name}"})
         return tuple(sorted({name for item in found.get("items") or () for name in status_managers(item)}))
+
+    def show(self, shown: Shown) -> None:
+        """Have it written when there is time."""
+        self._states.show(shown)
 
     async def emit(self, event: Event) -> None:
         """Have an Event written when there is time."""

@@ -26,6 +26,7 @@ from metalpy.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from metalpy.announcement.states import Shown
     from metalpy.cluster.interface import Change
     from metalpy.model import Event, Ingress, ObjectKey, Service
 
@@ -112,6 +113,9 @@ class ManifestCluster:
         """Name nobody: a file does not say who wrote it."""
         del key
         return ()
+
+    def show(self, shown: Shown) -> None:
+        """Show nothing: nobody writes into a directory of manifests but its author."""
 
     async def emit(self, event: Event) -> None:
         """Write the Event to the state directory. Raises `ClusterError` if it cannot be written."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from metalpy.announcement.announceable import Announceable
     from metalpy.announcement.speakers import Speakers
+    from metalpy.announcement.states import Reach
     from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
     from metalpy.model import Protocol as PoolProtocol
 
@@ -45,7 +46,7 @@ class Announcing(Protocol):
         ...
 
     def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
-        """Decide, after a batch of changes. Returns the Services of which `reason_against` may be another.
+        """Decide, after a batch of changes. Returns the Services of which `reason_against` or `reach` may be another.
 
         `since_s` is when the changes were seen, on the event loop's clock.
         """
@@ -53,6 +54,10 @@ class Announcing(Protocol):
 
     def reason_against(self, key: ObjectKey) -> str:
         """Tell why this node does not announce a Service, in the reference's words; empty if it does."""
+        ...
+
+    def reach(self, key: ObjectKey) -> Reach | None:
+        """Tell where this node announces a Service, if there is no reason against it; None for nowhere."""
         ...
 
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:

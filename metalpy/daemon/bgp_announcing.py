@@ -11,6 +11,7 @@ import structlog
 from metalpy.announcement.announceable import Withheld
 from metalpy.announcement.bgp import RoutePlan, refused_advertisements
 from metalpy.announcement.route_table import RouteTable
+from metalpy.announcement.routes import audience
 from metalpy.announcement.sessions import Capabilities, Peering, sessions
 from metalpy.bgp.chronicle import GOBGPD, SESSION, Complaint, SessionChange
 from metalpy.errors import RouterError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.announceable import Announceable
     from metalpy.announcement.routes import Announcement, Routes
     from metalpy.announcement.speakers import Speakers
+    from metalpy.announcement.states import Reach
     from metalpy.bgp.router import Router
     from metalpy.daemon.announcing import Tell
     from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
@@ -78,6 +80,7 @@ class BGPAnnouncing:
         self._services: dict[ObjectKey, tuple[Service, Announceable, Sequence[Endpoint] | None]] = {}
         self._dirty: set[ObjectKey] = set()
         self._reasons: dict[ObjectKey, str] = {}
+        self._reaches: dict[ObjectKey, Reach] = {}
         self._table = RouteTable()
         self._changes: list[Announcement] = []
         self._remarks: tuple[str, ...] = ()
@@ -99,6 +102,7 @@ class BGPAnnouncing:
         """Take in that BGP does not announce it."""
         if self._services.pop(key, None):
             self._reasons.pop(key, None)
+            self._reaches.pop(key, None)
             self._dirty.add(key)
 
     def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
@@ -114,8 +118,9 @@ class BGPAnnouncing:
             wanted = self._plan.routes(*self._services[key]) if key in self._services else {}
             reason = wanted.reason if isinstance(wanted, Withheld) else ""
             routes[key] = {} if isinstance(wanted, Withheld) else wanted
-            if key in self._services and self._reasons.get(key) != reason:
-                self._reasons[key] = reason
+            found = reason, audience(routes[key])
+            if key in self._services and (self._reasons.get(key), self._reaches.get(key)) != found:
+                self._reasons[key], self._reaches[key] = found
                 changed.add(key)
         self._changes += self._table.update(routes)
         if self._peering.sessions and self.router is None:
@@ -147,6 +152,10 @@ class BGPAnnouncing:
     def reason_against(self, key: ObjectKey) -> str:
         """Give the reference's reason why this node announces no routes of a Service."""
         return self._reasons.get(key, "")
+
+    def reach(self, key: ObjectKey) -> Reach | None:
+        """Name the peers that the Service's routes are for, whether their sessions are up or not."""
+        return self._reaches.get(key) or None
 
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
         """Hand the router what changed; it sends that at its own pace."""

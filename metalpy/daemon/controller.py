@@ -10,6 +10,7 @@ import structlog
 from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.allocation.demand import is_ours
+from metalpy.announcement.states import Shown
 from metalpy.cluster.interface import ConfigChanged, ResourcesChanged, ServiceChanged, Synced
 from metalpy.daemon.contest_reports import ContestReports
 from metalpy.daemon.contests import Contests
@@ -95,6 +96,7 @@ class Controller:
         if self.synced:
             for event in self._decide():
                 await self._tell(event)
+            self._cluster.show(Shown(self._intake.verdict))
 
     def _decide(self) -> list[Event]:
         """Run the changes so far through the allocation. Gives the Events for the ConfigMap."""

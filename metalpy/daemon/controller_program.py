@@ -24,7 +24,7 @@ async def run_controller(settings: ClusterSettings, controller: ControllerSettin
     pools, statuses = AllocatorMetrics(seen.registry), StatusMetrics(seen.registry)
 
     async def work() -> None:
-        async with settings.open(seen.api, for_speaker=False) as cluster:
+        async with settings.open(seen.api) as cluster:
             daemon = Controller(
                 cluster,
                 seen.client,

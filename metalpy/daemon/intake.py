@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from metalpy.announcement.states import Verdict
 from metalpy.daemon.origins import ResourcesOrigin, origin_of
 from metalpy.errors import ConfigError, PoolsConflict
 
@@ -33,6 +34,8 @@ class ConfigIntake:
         self._refused: tuple[Origin, Config] | None = None
         self.is_loaded = False
         """Whether a configuration is in force."""
+        self.verdict = Verdict()
+        """What came of the newest configuration."""
 
     def take(self, change: AnyConfigChanged) -> list[Event]:
         """Put a new state of the configuration in force, or say why not."""
@@ -42,6 +45,7 @@ class ConfigIntake:
         is_emptied = self.is_loaded and isinstance(origin, ResourcesOrigin)
         if not origin.is_there and not is_emptied:
             self._metrics.config_stale.set(1)
+            self.verdict = Verdict()
             _log.error("configuration is missing, MetalLB will not function", op="setConfig", **origin.place)
             return []
         try:
@@ -74,11 +78,13 @@ class ConfigIntake:
         self.is_loaded = True
         self._metrics.config_loaded.set(1)
         self._metrics.config_stale.set(0)
+        self.verdict = Verdict(is_valid=True)
         _log.info("config (re)loaded", event_name="configLoaded", **origin.place)
         return []
 
     def _stale(self, origin: Origin, lines: list[str]) -> None:
         self._metrics.config_stale.set(1)
+        self.verdict = Verdict(is_valid=False, message="\n".join(lines))
         _log.error(
             "config (re)load failed, config marked stale",
             event_name="configStale",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.candidates import Rules
     from metalpy.announcement.causes import Cause
     from metalpy.announcement.speakers import Speakers
+    from metalpy.announcement.states import Reach
     from metalpy.daemon.announcing import Tell
     from metalpy.layer2.absences import Absence
     from metalpy.layer2.conflicts import Conflict
@@ -88,6 +89,10 @@ class Layer2Announcing:
     def reason_against(self, key: ObjectKey) -> str:
         """Give the reference's one reason where another node, or none, is the owner."""
         return "" if self._owners.owner(key) == self._node else "notOwner"
+
+    def reach(self, key: ObjectKey) -> Reach:
+        """Name the interfaces; none for every one."""
+        return tuple(sorted(self._restricted.get(key, ())))
 
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
         """Answer for these on the LAN, and tell what came from another node and how long that took."""

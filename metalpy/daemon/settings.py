@@ -51,10 +51,13 @@ class ClusterSettings:
     lb_class: str = ""
     """The `spec.loadBalancerClass` that is ours; empty: Services that name none are."""
     source: ConfigSource = ConfigSource.CONFIGMAP
+    pod_name: str = ""
+    pod_uid: str = ""
+    """The Pod that this runs in; what is shown in objects of an API server goes with it."""
 
     @asynccontextmanager
-    async def open(self, traffic: Traffic, *, for_speaker: bool) -> AsyncIterator[Cluster]:
-        """Open the cluster for one daemon; `traffic` counts what goes over an API server."""
+    async def open(self, traffic: Traffic, *, node: str = "") -> AsyncIterator[Cluster]:
+        """Open the cluster for a node's speaker, or for a controller; `traffic` counts what goes over an API server."""
         if isinstance(self.home, Manifests):
             yield ManifestCluster(
                 self.home.directory,
@@ -62,12 +65,13 @@ class ClusterSettings:
                 namespace=self.namespace,
                 config_name=self.config_name,
                 source=self.source,
-                writer=not for_speaker,
+                writer=not node,
             )
             return
         # The official client costs 0.6 s and 56 MB: who has no API server does not import it.
         from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
         from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see above
+        from metalpy.cluster.state_objects import Writer  # noqa: PLC0415 - see above
 
         async with await ApiSession.open(self.home.kubeconfig, traffic) as session:
             await session.answers()
@@ -76,8 +80,9 @@ class ClusterSettings:
                 namespace=self.namespace,
                 config_name=self.config_name,
                 source=self.source,
-                for_speaker=for_speaker,
+                for_speaker=bool(node),
                 slices=self.home.slices,
+                writer=Writer(node, self.pod_name, self.pod_uid),
             )
 
 

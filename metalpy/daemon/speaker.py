@@ -10,6 +10,7 @@ import structlog
 from metalpy.allocation.demand import quoted
 from metalpy.allocation.pools import AddressBook, PoolSpace
 from metalpy.announcement.announceable import Announceable, Withheld, announceable, losing_pool
+from metalpy.announcement.states import Shown
 from metalpy.daemon.announcing import Tell
 from metalpy.daemon.heap import freezing
 from metalpy.daemon.intake import ConfigIntake
@@ -19,8 +20,9 @@ from metalpy.errors import ClusterError, PoolsConflict
 from metalpy.model import Event, Protocol, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from metalpy.announcement.states import Reach
     from metalpy.cluster.interface import AnyConfigChanged, Change, Cluster
     from metalpy.daemon.announcing import Announcing
     from metalpy.membership.sources import Membership
@@ -58,6 +60,8 @@ class Speaker:
         self._pools: AddressBook | None = None
         self._seen = Surroundings(lb_class)
         self._announced: dict[tuple[ObjectKey, Protocol], tuple[IPAddress, ...]] = {}
+        self._reaches: dict[Protocol, Mapping[ObjectKey, Reach]] = {protocol: {} for protocol in self._protocols}
+        """Where this node announces Services; never changed in place, as others have it too."""
         self._config: AnyConfigChanged | None = None
         self._turn = asyncio.Lock()
 
@@ -97,6 +101,7 @@ class Speaker:
             else:
                 self._intake.retry()
             await self._converge(since_s)
+            self._cluster.show(Shown(self._intake.verdict, dict(self._reaches)))
 
     def _configure(self, config: Config) -> None:
         pools = AddressBook(PoolSpace(pool) for pool in config.pools)
@@ -125,6 +130,7 @@ class Speaker:
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
+            self._note_reaches(protocol, each, decisions)
             await each.announce({key: ips for (key, by), ips in self._announced.items() if by is protocol})
         for key in gained:
             await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
@@ -136,6 +142,14 @@ class Speaker:
                 each.put(self._seen.services[key], decision, self._seen.endpoints.get(key))
             else:
                 each.drop(key)
+
+    def _note_reaches(self, protocol: Protocol, announcing: Announcing, keys: Iterable[ObjectKey]) -> None:
+        before = self._reaches[protocol]
+        now = {key: announcing.reach(key) if (key, protocol) in self._announced else None for key in keys}
+        changed = {key: reach for key, reach in now.items() if before.get(key) != reach}
+        if changed:
+            after = {**before, **changed}
+            self._reaches[protocol] = {key: reach for key, reach in after.items() if reach is not None}
 
     def _look_at(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
         _log.debug("start of service update", event_name="startUpdate", service=str(key))

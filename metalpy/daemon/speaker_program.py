@@ -39,7 +39,7 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
         timing=Timing(repeat_s=speaker.garp_interval_s),
         asks_first=speaker.probe_before_announce,
     )
-    async with announcer as network, settings.open(seen.api, for_speaker=True) as cluster:
+    async with announcer as network, settings.open(seen.api, node=speaker.node) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)

@@ -249,6 +249,12 @@ def _address_pools() -> dict[str, Any]:
     return definition
 
 
+def _state_of_an_earlier_pod() -> dict[str, Any]:
+    pod = {"apiVersion": "v1", "kind": "Pod", "name": "controller-w", "uid": "uid-1"}
+    metadata = {"name": "controller", "namespace": NAMESPACE, "ownerReferences": [pod]}
+    return {"apiVersion": "metallb.io/v1beta1", "kind": "ConfigurationState", "metadata": metadata}
+
+
 @pytest.mark.parametrize(("kind", "name", "resource", "verb"), _grants(), ids=str)
 def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, verb: str) -> None:
     rbac = copy.deepcopy(deployed("rbac.yaml"))
@@ -266,6 +272,10 @@ def test_every_right_is_needed(site: Site, kind: str, name: str, resource: str, 
     if resource in {*CUSTOM_RESOURCES, "namespaces"}:
         install_our_crds(site.api, _address_pools())
         flags.append("--config-source=crs")
+    if resource.startswith("configurationstates"):
+        install_our_crds(site.api)
+        site.api.apply(_state_of_an_earlier_pod())
+        flags += ["--pod-name=controller-x", "--pod-uid=uid-2"]
     since = len(site.api.audited())
     controller = site.start(*flags)
 

@@ -112,6 +112,11 @@ def test_directory_takes_the_place_of_the_legacy_workloads(empty: ControlPlane) 
         assert [port["containerPort"] for port in container["ports"]] == [7472]
     assert after[0]["spec"]["strategy"] == {"type": "Recreate"}
     (speaker,) = after[1]["spec"]["template"]["spec"]["containers"]
-    assert {variable["name"] for variable in speaker["env"]} == {"METALLB_NODE_NAME", "METALLB_HOST"}
+    assert {variable["name"] for variable in speaker["env"]} == {
+        "METALLB_NODE_NAME",
+        "METALLB_HOST",
+        "POD_NAME",
+        "POD_UID",
+    }
     found = empty.admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/config")
     assert found["data"] == {"config": "address-pools: []"}

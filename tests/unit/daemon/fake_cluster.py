@@ -13,6 +13,7 @@ from metalpy.model import Ingress, ObjectKey, Service, ServicePort
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from metalpy.announcement.states import Shown
     from metalpy.model import Event
 
 CONFIG = ObjectKey("metallb-system", "config")
@@ -25,6 +26,7 @@ class FakeCluster:
         self.batches: asyncio.Queue[Sequence[Change]] = asyncio.Queue()
         self.written: list[tuple[ObjectKey, tuple[str, ...]]] = []
         self.events: list[Event] = []
+        self.shown: list[Shown] = []
         self.told = asyncio.Event()
         self.failing = False
         self.writers: tuple[str, ...] = ()
@@ -44,6 +46,11 @@ class FakeCluster:
         """Name the one that the test named."""
         del key
         return self.writers
+
+    def show(self, shown: Shown) -> None:
+        """Note what is shown, if it is news."""
+        if self.shown[-1:] != [shown]:
+            self.shown.append(shown)
 
     async def emit(self, event: Event) -> None:
         """Note the Event."""

@@ -19,7 +19,7 @@ from metalpy.daemon.bgp_announcing import BGPAnnouncing, Parting
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
 from metalpy.membership.sources import StaticMembers
-from metalpy.model import Endpoint, L2Advertisement, Node
+from metalpy.model import Endpoint, L2Advertisement, Node, Protocol
 from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import CONFIG, FakeCluster, changed, config, service
 from tests.unit.daemon.fake_router import FakeRouter
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from metalpy.bgp.router import Router
     from metalpy.cluster.interface import Change, ConfigChanged
-    from metalpy.model import Service
+    from metalpy.model import ObjectKey, Service
 
 NODE = "node1"
 PEER, RACKED = "10.0.0.254", "10.0.0.253"
@@ -160,6 +160,20 @@ async def test_sessions_follow_this_node_s_labels_and_routes_follow_the_sessions
     await setup.take([here(("rack", "b"))])
     assert setup.router.peers == {PEER}
     assert setup.router.routes == {"192.0.2.1/32": {PEER}}
+
+
+async def test_peers_that_routes_are_for_are_shown_and_follow_the_sessions(setup: Setup) -> None:
+    def shown() -> dict[ObjectKey, tuple[str, ...]]:
+        return dict(setup.cluster.shown[-1].announced[Protocol.BGP])
+
+    await setup.take([peered(TWO_PEERS), *behind(A), *changed(B), here(), Synced()])
+    assert shown() == {A.key: (PEER,)}
+
+    await setup.take([here(("rack", "a"))])
+    assert shown() == {A.key: (RACKED, PEER)}
+
+    await setup.take([peered(""), here(("rack", "a"))])
+    assert shown() == {}
 
 
 async def test_another_node_s_labels_change_nothing_here(setup: Setup) -> None:

@@ -131,6 +131,18 @@ async def test_namespaces_of_no_concern_are_not_in_the_set() -> None:
     assert resources(plain, namespaces={"default": "red"}) == resources(plain, namespaces={})
 
 
+async def test_verdict_on_the_newest_set_is_shown(setup: Setup) -> None:
+    await setup.take([resources(), Synced()])
+    await setup.take([resources(pool("a", "10.3.0.0/33"))])
+    await setup.take([resources(pool("a", "10.3.0.0/31")), *changed(service("one"))])
+    await setup.take([resources(pool("a", "10.4.0.0/31"))])
+
+    verdicts = [shown.verdict for shown in setup.cluster.shown]
+    assert [each.is_valid for each in verdicts] == [None, False, True, False]
+    assert "10.3.0.0/33" in verdicts[1].message
+    assert "default/one" in verdicts[3].message
+
+
 async def test_set_that_drops_a_held_address_is_refused_until_nobody_holds_it(setup: Setup) -> None:
     await setup.take([resources(pool("a", "10.3.0.0/31")), *changed(service("one")), Synced()])
     await setup.take([resources(pool("b", "10.4.0.0/31"))])

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
+from metalpy.announcement.states import Shown, Verdict
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, SpeakerPodChanged, Synced
 from metalpy.cluster.resources import resource_set
 from metalpy.daemon.layer2_announcing import Layer2Announcing
@@ -19,7 +20,7 @@ from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.absences import Absence
 from metalpy.layer2.conflicts import Conflict
 from metalpy.membership.sources import ClusterMembers, StaticMembers
-from metalpy.model import Endpoint, Node, ObjectKey, SpeakerPod, parse_address
+from metalpy.model import Endpoint, Node, ObjectKey, Protocol, SpeakerPod, parse_address
 from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
@@ -243,6 +244,31 @@ async def test_address_without_any_of_its_interfaces_is_told_on_the_service(setu
 
     assert setup.cluster.reasons(a.key) == ["nodeAssigned", "announceFailed"]
     assert "eth9" in setup.cluster.events[-1].message
+
+
+async def test_what_this_node_answers_for_is_shown_with_its_interfaces_until_it_is_lost(setup: Setup) -> None:
+    a, elsewhere = service("a", OWNED_BY_3), service("b", OWNED_BY_1)
+    valid = Verdict(is_valid=True)
+    await setup.take([resources(), *with_endpoints(a, elsewhere), Synced()])
+    await setup.take([resources(interfaces=["eth1"])])
+    await setup.take(changed(elsewhere))
+    await setup.take([ServiceChanged(a.key, None)])
+
+    assert setup.cluster.shown == [
+        Shown(valid, {Protocol.LAYER2: {a.key: ()}}),
+        Shown(valid, {Protocol.LAYER2: {a.key: ("eth1",)}}),
+        Shown(valid, {Protocol.LAYER2: {}}),
+    ]
+
+
+async def test_verdict_on_the_newest_configuration_is_shown(setup: Setup) -> None:
+    await setup.take([config(None), *with_endpoints(service("a", OWNED_BY_3)), Synced()])
+    await setup.take([config("address-pools: 7")])
+    await setup.take([pools(POOL)])
+
+    none, wrong, right = (shown.verdict for shown in setup.cluster.shown)
+    assert (none.is_valid, wrong.is_valid, right.is_valid) == (None, False, True)
+    assert "address-pools" in wrong.message
 
 
 async def test_failover_is_counted_and_logged_once_with_its_cause_when_the_network_knows() -> None:

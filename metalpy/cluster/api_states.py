@@ -1,0 +1,190 @@
+"""Objects on an API server in which a daemon shows its state: kept as they are to be, where their kinds are served.
+
+They are looked at after each change of what is to be shown, and once a minute beside: who deletes one gets it back.
+Nothing depends on them, so what cannot be read or written now is tried again then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from metalpy.announcement.states import Shown, corrections, of_former_owners
+from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.state_objects import (
+    FORMS,
+    GROUP_VERSION,
+    NODE_LABEL,
+    STATES,
+    configuration_state,
+    configuration_status,
+    owner_of,
+)
+from metalpy.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Mapping
+
+    from metalpy.announcement.states import Held, Reach
+    from metalpy.cluster.api_session import ApiSession, Json
+    from metalpy.cluster.state_objects import Form, Writer
+    from metalpy.model import ObjectKey
+
+QUIET_S = 0.3
+"""What changes at once is written once."""
+LOOK_S = 60.0
+FORBIDDEN, NOT_FOUND = 403, 404
+_AT_ONCE = 8
+"""Writes in flight."""
+
+_log = structlog.get_logger()
+
+
+class ApiStates:
+    """Shows what one daemon says of itself."""
+
+    def __init__(self, session: ApiSession, namespace: str, writer: Writer) -> None:
+        self._session = session
+        self._namespace = namespace
+        self._writer = writer
+        self._shown: Shown | None = None
+        self._changed = asyncio.Event()
+        self._refused: set[str] = set()
+        """Kinds, by plural, that may not be written."""
+        self._settled: dict[str, set[ObjectKey]] = {}
+        """The Services of each kind for which other nodes' objects have been removed."""
+        self._told = ""
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    def show(self, shown: Shown) -> None:
+        """Let this be what is shown, soon."""
+        if shown != self._shown:
+            self._shown = shown
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Write for ever."""
+        await self._changed.wait()
+        while True:
+            await asyncio.sleep(QUIET_S)
+            self._changed.clear()
+            try:
+                await self._write(self._shown or Shown())
+                self._told = ""
+            except ClusterError as error:
+                if self._told != (told := str(error)):
+                    _log.warning("cannot show the state in objects", op="showState", error=told)
+                self._told = told
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
+
+    async def _write(self, shown: Shown) -> None:
+        served = await self._served() - self._refused
+        if STATES in served:
+            await self._unless_refused(STATES, self._write_verdict(shown))
+        for protocol, form in FORMS.items():
+            if self._writer.node and form.plural in served:
+                await self._unless_refused(form.plural, self._write_announced(form, shown.announced.get(protocol, {})))
+
+    async def _served(self) -> set[str]:
+        try:
+            found = await self._session.get(f"/apis/{GROUP_VERSION}")
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return set()
+            raise
+        return {each["name"] for each in found["resources"]}
+
+    async def _unless_refused(self, plural: str, write: Awaitable[None]) -> None:
+        try:
+            await write
+        except ApiError as error:
+            if error.code != FORBIDDEN:
+                raise
+            self._refused.add(plural)
+            _log.info("showing the state in objects is not granted", op="showState", resource=plural, error=str(error))
+
+    # --- what is announced -----------------------------------------------------------------------------
+
+    async def _write_announced(self, form: Form, wanted: Mapping[ObjectKey, Reach]) -> None:
+        held = await self._list(form, {"labelSelector": f"{NODE_LABEL}={self._writer.node}"})
+        delete, change, create = corrections(self._writer.node, self._writer.pod_uid, wanted, held)
+        if form.is_for_one_node:
+            delete += await self._of_former_owners(form, wanted)
+        await self._all(self._delete(form.plural, name) for name in delete)
+        await self._all(self._fill(form, name, key, wanted[key]) for name, key in change)
+        await self._all(self._create(form, key, wanted[key]) for key in create)
+        self._settled[form.plural] = set(wanted)
+
+    async def _of_former_owners(self, form: Form, wanted: Mapping[ObjectKey, Reach]) -> tuple[str, ...]:
+        gained = wanted.keys() - self._settled.get(form.plural, set())
+        return of_former_owners(self._writer.node, gained, await self._list(form, {})) if gained else ()
+
+    async def _list(self, form: Form, query: Mapping[str, str]) -> list[Held]:
+        found = await self._session.get(self._path(form.plural), query)
+        return [form.held(obj) for obj in found.get("items") or ()]
+
+    async def _create(self, form: Form, key: ObjectKey, reach: Reach) -> None:
+        body = form.new(self._writer, self._namespace, key)
+        created = await self._session.post(self._path(form.plural), body)
+        await self._fill(form, created["metadata"]["name"], key, reach)
+
+    async def _fill(self, form: Form, name: str, key: ObjectKey, reach: Reach) -> None:
+        await self._patch_status(form.plural, name, form.status(self._writer.node, key, reach))
+
+    # --- what is made of the configuration -------------------------------------------------------------
+
+    async def _write_verdict(self, shown: Shown) -> None:
+        name = self._writer.state_name
+        present = await self._read_state(name)
+        if present and self._writer.pod_uid not in {"", owner_of(present)}:
+            await self._delete(STATES, name)
+            present = None
+        if present is None:
+            body = configuration_state(self._writer, self._namespace)
+            present = await self._session.post(self._path(STATES), body)
+        before = present.get("status") or {}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        after = configuration_status(self._writer, shown.verdict, before, now)
+        if any(before.get(key) != value for key, value in after.items()):
+            await self._patch_status(STATES, name, after)
+
+    async def _read_state(self, name: str) -> Json | None:
+        try:
+            return await self._session.get(self._path(STATES, name))
+        except ApiError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise
+
+    # --- requests --------------------------------------------------------------------------------------
+
+    def _path(self, plural: str, name: str = "") -> str:
+        return f"/apis/{GROUP_VERSION}/namespaces/{self._namespace}/{plural}" + (f"/{name}" if name else "")
+
+    async def _patch_status(self, plural: str, name: str, status: Json) -> None:
+        await self._session.patch(f"{self._path(plural, name)}/status", {"status": status})
+
+    async def _delete(self, plural: str, name: str) -> None:
+        try:
+            await self._session.delete(self._path(plural, name))
+        except ApiError as error:
+            if error.code != NOT_FOUND:  # somebody was faster
+                raise
+
+    async def _all(self, writes: Iterable[Awaitable[None]]) -> None:
+        """Carry out writes, some at once; raises the first error when all are done."""
+
+        async def one(write: Awaitable[None]) -> None:
+            async with self._slots:
+                await write
+
+        results = await asyncio.gather(*map(one, writes), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
