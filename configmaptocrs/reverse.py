@@ -65,6 +65,8 @@ def _unsayable(pool: Pool, config: Config, nodes: Sequence[Node] | None) -> Iter
     for l2 in pool.layer2:
         if l2.interfaces or l2.service_selectors or not _everywhere(l2.node_selectors, nodes):
             yield f"L2Advertisement {l2.name} restricts interfaces, nodes or Services"
+        if l2.preferred:
+            yield f"L2Advertisement {l2.name} prefers nodes"
     names = {peer.name for peer in config.peers}
     for bgp in pool.bgp:
         if bgp.peers is not None and not names <= set(bgp.peers):

@@ -192,6 +192,14 @@ class BGPAdvertisement:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferredNodes:
+    """Nodes that should rather answer: of those that may, the ones with the most weight in sum."""
+
+    weight: int
+    selector: LabelSelector
+
+
+@dataclass(frozen=True, slots=True)
 class L2Advertisement:
     """A pool's addresses are answered for by ARP and NDP, from one of the nodes that fit a selector."""
 
@@ -199,6 +207,8 @@ class L2Advertisement:
     interfaces: tuple[str, ...] = ()
     """The only interfaces to answer on, sorted; all of them if empty."""
     service_selectors: tuple[LabelSelector, ...] = ()
+    preferred: tuple[PreferredNodes, ...] = ()
+    """Among the nodes that the advertisement selects."""
     name: str = field(default="", compare=False)
 
 

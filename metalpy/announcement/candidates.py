@@ -57,6 +57,11 @@ def subnets_of(text: str) -> tuple[IPNetwork, ...]:
     return tuple(subnets)
 
 
+Scores = frozenset[tuple[str, int]]
+"""Nodes and how much they are preferred; those that are not have no score."""
+EVEN: Scores = frozenset()
+
+
 class Rosters:
     """Gives rosters while nodes and their labels stay as they are: what Services have in common is looked up once."""
 
@@ -64,6 +69,7 @@ class Rosters:
         self._speakers = speakers
         self._rules = rules
         self._selected: dict[tuple[L2Advertisement, ...], frozenset[str]] = {}
+        self._scores: dict[tuple[L2Advertisement, ...], Scores] = {}
         self._listed = _nodes_by_subnet(speakers.nodes.values()) if rules.subnet_aware else {}
         self._narrowed: dict[frozenset[str], frozenset[str]] = {}
         """One object for equal rosters: they are many and hashed often."""
@@ -116,6 +122,24 @@ class Rosters:
             if inside is None or name in inside:
                 return Obstacle.NO_ENDPOINT
         return kept_out or Obstacle.NOT_SELECTED
+
+    def scores(self, service: Service, announced: Announceable) -> Scores:
+        """Add up how much advertisements prefer nodes that they select themselves."""
+        layer2 = announced.pool.layer2
+        if not any(entry.preferred for entry in layer2):
+            return EVEN
+        entries = _for_service(layer2, service)
+        found = self._scores.get(entries)
+        if found is None:
+            scores = ((name, self._score(name, entries)) for name in self._speakers.names)
+            found = self._scores[entries] = frozenset((name, score) for name, score in scores if score)
+        return found
+
+    def _score(self, name: str, entries: Iterable[L2Advertisement]) -> int:
+        node = self._speakers.nodes.get(name)
+        labels = dict(node.labels) if node else {}
+        selecting = (entry for entry in entries if any_selector_matches(entry.node_selectors, labels))
+        return sum(one.weight for entry in selecting for one in entry.preferred if one.selector.matches(labels))
 
     def interfaces(self, name: str, service: Service, announced: Announceable) -> frozenset[str] | None:
         """Name the interfaces on which a node answers if it is elected; None for every one. The election ignores them.

@@ -6,10 +6,12 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metalpy.announcement.candidates import Obstacle
+from metalpy.announcement.candidates import EVEN, Obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from metalpy.announcement.candidates import Scores
 
 
 class Cause(enum.StrEnum):
@@ -25,7 +27,7 @@ class Cause(enum.StrEnum):
     ENDPOINTS_MOVED = Obstacle.NO_ENDPOINT.value
     """With externalTrafficPolicy Local: the former owner has no usable endpoint any more."""
     CONFIG_CHANGED = Obstacle.NOT_SELECTED.value
-    """The pool, or the subnets that nodes list, no longer admit the former owner."""
+    """The pool, or the subnets that nodes list, no longer admit the former owner, or other nodes are preferred."""
     PREFERRED_NODE = "preferredNode"
     """The Service prefers the new owner, or the former one no longer."""
     MEMBER_JOINED = "memberJoined"
@@ -41,6 +43,7 @@ class Standing:
     owner: str | None = None
     present: Collection[str] = ()
     preferred: str = ""
+    scores: Scores = EVEN
 
 
 def cause(before: Standing, after: Standing, obstacle: Obstacle | None) -> Cause:
@@ -51,6 +54,8 @@ def cause(before: Standing, after: Standing, obstacle: Obstacle | None) -> Cause
         return Cause(obstacle.value)
     if before.preferred != after.preferred and {before.preferred, after.preferred} & {before.owner, after.owner}:
         return Cause.PREFERRED_NODE
+    if before.scores != after.scores:
+        return Cause.CONFIG_CHANGED
     if after.owner not in before.present:
         return Cause.MEMBER_JOINED
     return Cause.SPREAD

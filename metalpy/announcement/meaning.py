@@ -148,8 +148,8 @@ def routes_to(
     return Routes(frozenset(grouped.values()), ambiguous)
 
 
-Answers = frozenset[tuple[frozenset[str], Alternatives]]
-"""Where a node answers for a pool's addresses: interfaces (none for all of them), and for which Services."""
+Answers = frozenset[tuple[frozenset[str], Alternatives, int]]
+"""Where a node answers for a pool's addresses: interfaces (none for all of them), for which Services, how preferred."""
 
 
 def answers_of(advertisements: Sequence[L2Advertisement], applies: Callable[[Alternatives], bool]) -> Answers:
@@ -158,8 +158,18 @@ def answers_of(advertisements: Sequence[L2Advertisement], applies: Callable[[Alt
     for entry in advertisements:
         if applies(alternatives(entry.node_selectors)):
             entries.setdefault(alternatives(entry.service_selectors), []).append(entry)
-    found = {services: interfaces_of(group) for services, group in entries.items()}
     everywhere = frozenset[str]()
-    if found.get(frozenset(), everywhere) is None:  # on all interfaces for all Services
-        return frozenset({(everywhere, frozenset())})
-    return frozenset((names or everywhere, services) for services, names in found.items())
+    found = {
+        services: (interfaces_of(group), sum(_preference(entry, applies) for entry in group))
+        for services, group in entries.items()
+    }
+    if found.get(frozenset(), (everywhere, 0))[0] is None:  # on all interfaces for all Services
+        found = {services: (None, score) for services, (_, score) in found.items() if score or not services}
+    return frozenset((names or everywhere, services, score) for services, (names, score) in found.items())
+
+
+def _preference(entry: L2Advertisement, applies: Callable[[Alternatives], bool]) -> int:
+    """Add up what an advertisement prefers a node by, but for what it prefers all nodes by alike."""
+    some = alternatives(entry.node_selectors)
+    fitting = ((one.weight, alternatives((one.selector,))) for one in entry.preferred)
+    return sum(weight for weight, wanted in fitting if applies(wanted) and (wanted or some))

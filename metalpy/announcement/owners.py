@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from metalpy.announcement.announceable import Announceable
+    from metalpy.announcement.candidates import Scores
     from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
 
 _NOBODY = Standing()
@@ -37,10 +38,11 @@ class _Claim(NamedTuple):
 
 
 class _Lot(NamedTuple):
-    """What is owned: an address, among the nodes of a roster."""
+    """What is owned: an address, among the nodes of a roster, some of which may be preferred."""
 
     address: IPAddress
     roster: frozenset[str]
+    scores: Scores
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class Owners:
     def _place(self, key: ObjectKey) -> None:
         """Move a Service to the lot that it belongs to now."""
         claim, before = self._claims.get(key), self._lots.get(key)
-        after = _Lot(claim.announced.addresses[0], self._rosters.roster(*claim)) if claim else None
+        after = self._lot(claim) if claim else None
         if before and before != after:
             self._leave(key, before)
         if after is None:
@@ -146,12 +148,16 @@ class Owners:
         self._lots[key] = after
         holding = self._holdings.get(after)
         if holding is None:
-            order = ElectionOrder(after.roster, after.address)
+            order = ElectionOrder(after.roster, after.address, after.scores)
             holding = self._holdings[after] = _Holding(set(), order, Bid(after.address, order))
             self._by_roster[after.roster].add(after)
             self._unsettle(after)
         holding.keys.add(key)
         self._bid(after, holding)
+
+    def _lot(self, claim: _Claim) -> _Lot:
+        scores = self._rosters.scores(claim.service, claim.announced)
+        return _Lot(claim.announced.addresses[0], self._rosters.roster(*claim), scores)
 
     def _leave(self, key: ObjectKey, lot: _Lot) -> None:
         del self._lots[key]
@@ -192,12 +198,13 @@ class Owners:
             if self._rules.spread:
                 owners = spread([self._holdings[lot].bid for lot in lots], roster, present)
                 for lot in lots:
-                    yield lot, Standing(owners.get(lot.address), present, self._holdings[lot].bid.preferred)
+                    bid = self._holdings[lot].bid
+                    yield lot, Standing(owners.get(lot.address), present, bid.preferred, lot.scores)
             else:
                 self._unsettled.update(lots)
         for lot in self._unsettled & self._holdings.keys():
             bid, present = self._holdings[lot].bid, self._present_of(lot.roster)
-            yield lot, Standing(elected(bid.order, present, bid.preferred), present, bid.preferred)
+            yield lot, Standing(elected(bid.order, present, bid.preferred), present, bid.preferred, lot.scores)
 
     def _present_of(self, roster: frozenset[str]) -> frozenset[str]:
         found = self._present.get(roster)

@@ -63,6 +63,7 @@ def _each_selector(config: Config) -> Iterator[tuple[LabelSelector, ...]]:
     for pool in config.pools:
         for l2 in pool.layer2:
             yield l2.node_selectors
+            yield from ((one.selector,) for one in l2.preferred)
         for bgp in pool.bgp:
             yield bgp.node_selectors
 

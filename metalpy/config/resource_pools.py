@@ -12,6 +12,7 @@ from metalpy.config.resource_objects import BGP_ADVERTISEMENT, L2_ADVERTISEMENT,
 from metalpy.config.resource_sections import (
     ALLOCATION,
     OLD_ADVERTISEMENT,
+    PREFERENCE,
 )
 from metalpy.config.resource_sections import BGP_ADVERTISEMENT as BGP_SECTION
 from metalpy.config.resource_sections import L2_ADVERTISEMENT as L2_SECTION
@@ -24,13 +25,14 @@ from metalpy.model import (
     L2Advertisement,
     LargeCommunity,
     Pool,
+    PreferredNodes,
     Protocol,
     ServiceAllocation,
     any_selector_matches,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from metalpy.config.decoding import Decoder, Fields
     from metalpy.config.pool_addresses import Entry
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 _UINT32 = 2**32 - 1
 _INT32 = 2**31 - 1
 _DEFAULT_LENGTHS = (32, 128)
+_MOST_WEIGHT = 100
 
 FORM = AdvertisementForm(
     length_keys={4: "aggregationLength", 6: "aggregationLengthV6"},
@@ -163,17 +166,27 @@ class PoolResources:
         fields = self._decoder.fields(resource.spec, resource.path, L2_SECTION)
         if fields is None:
             return
-        if self._decoder.items(fields, "preferredNodeSelectors", "preferences"):
-            text = "cannot be honoured here: remove it, as no released MetalLB knows it"
-            self._decoder.error(fields, "preferredNodeSelectors", text)
         advertisement = L2Advertisement(
             node_selectors=self._selectors.selectors(fields, "nodeSelectors")[0],
             interfaces=tuple(sorted(self._texts(fields, "interfaces", "names of interfaces"))),
             service_selectors=self._selectors.selectors(fields, "serviceSelectors")[0],
+            preferred=tuple(self._preferences(fields)),
             name=resource.key.name,
         )
         for draft in self._selected(fields):
             draft.layer2.setdefault(advertisement)
+
+    def _preferences(self, fields: Fields) -> Iterator[PreferredNodes]:
+        key = "preferredNodeSelectors"
+        for index, node in enumerate(self._decoder.items(fields, key, "preferences for nodes") or []):
+            inner = self._decoder.fields(node, f"{fields.path_of(key)}[{index}]", PREFERENCE)
+            if inner is None:
+                continue
+            errors = len(self._findings.errors)
+            weight = self._decoder.number(inner, "weight", 1, _MOST_WEIGHT)
+            if weight is None and len(self._findings.errors) == errors:
+                self._decoder.error(inner, "weight", f"is missing: give a number from 1 to {_MOST_WEIGHT}")
+            yield PreferredNodes(weight or 1, self._selectors.selector(inner, "preference"))
 
     def _read_bgp_advertisement(self, resource: Resource) -> None:
         fields = self._decoder.fields(resource.spec, resource.path, BGP_SECTION)

@@ -23,6 +23,7 @@ _POOLS = {"addresspools": "unknown key: did you mean `ipAddressPools`?"}
 L2_ADVERTISEMENT = Section(
     "the spec of an L2Advertisement", (*_SELECTION, "interfaces", "preferredNodeSelectors"), _POOLS
 )
+PREFERENCE = Section("a preference for nodes", ("weight", "preference"))
 BGP_ADVERTISEMENT = Section(
     "the spec of a BGPAdvertisement",
     (*_SELECTION, "peers", "aggregationLength", "aggregationLengthV6", "localPref", "communities"),

@@ -66,6 +66,15 @@ class SelectorReader:
         # No selector at all is the same as one that fits every node.
         return tuple(selectors), tuple(requirements) or ((),)
 
+    def selector(self, fields: Fields, key: str) -> LabelSelector:
+        """Read one selector, which must be there; it may be empty and fit everything."""
+        node = fields.get(key)
+        if node is None or self._decoder.is_null_field(fields, key):
+            self._decoder.error(fields, key, "is missing: give a label selector")
+            return LabelSelector()
+        inner = self._decoder.fields(node, fields.path_of(key), self._form.selector)
+        return self._selector(inner)[0] if inner else LabelSelector()
+
     def _selector(self, fields: Fields) -> tuple[LabelSelector, tuple[Requirement, ...]]:
         labels = self._labels(fields)
         required: list[Requirement] = [(key, "=", (value,)) for key, value in labels]

@@ -154,11 +154,10 @@ def test_definitions_have_every_field_that_is_read() -> None:
         )
         for each in yaml.safe_load_all(text)
     }
-    unreleased = {"preferredNodeSelectors"}
 
     assert found == {
         "IPAddressPool": set(resource_sections.POOL.keys),
-        "L2Advertisement": set(resource_sections.L2_ADVERTISEMENT.keys) - unreleased,
+        "L2Advertisement": set(resource_sections.L2_ADVERTISEMENT.keys),
         "BGPAdvertisement": set(resource_sections.BGP_ADVERTISEMENT.keys),
         "BGPPeer": set(resource_sections.PEER["v1beta2"].keys),
         "BFDProfile": set(resource_sections.PROFILE.keys),

@@ -17,6 +17,7 @@ from metalpy.model import (
     Node,
     ObjectKey,
     Pool,
+    PreferredNodes,
     Service,
     parse_address,
 )
@@ -59,6 +60,16 @@ LOCAL = Service(ObjectKey("default", "nginx"), external_traffic_policy="Local")
 ALL_ALIVE = frozenset(NODES)
 
 
+def prefers(
+    *weights: tuple[int, LabelSelector], nodes: LabelSelector | None = None, services: LabelSelector | None = None
+) -> L2Advertisement:
+    return L2Advertisement(
+        (nodes,) if nodes else (),
+        service_selectors=(services,) if services else (),
+        preferred=tuple(PreferredNodes(*each) for each in weights),
+    )
+
+
 def endpoint(node: str, *, ready: bool = True) -> Endpoint:
     return Endpoint("10.1.0.1", ready=ready, node=node)
 
@@ -88,6 +99,38 @@ def test_only_nodes_that_the_advertisement_selects_own() -> None:
     nodes = {"node2": Node("node2", (("rack", "1"),)), "node3": Node("node3", (("rack", "2"),))}
 
     assert owner(CLUSTER, Announceable((ADDRESS,), selective), [endpoint("node1")], ALL_ALIVE, nodes) == "node2"
+
+
+RACK_1, RACK_2, GPU = (LabelSelector(((key, value),)) for key, value in (("rack", "1"), ("rack", "2"), ("gpu", "yes")))
+RACKED = {
+    "node1": Node("node1", (("rack", "1"),)),
+    "node2": Node("node2", (("gpu", "yes"), ("rack", "1"))),
+    "node3": Node("node3", (("rack", "2"),)),
+}
+
+
+@pytest.mark.parametrize(
+    ("layer2", "expected"),
+    [
+        pytest.param([L2Advertisement()], "node3", id="none-preferred"),
+        pytest.param([prefers((10, RACK_1))], "node1", id="hash-decides-among-equals"),
+        pytest.param([prefers((10, RACK_1), (1, GPU))], "node2", id="weights-add-up"),
+        pytest.param([prefers((10, RACK_1)), prefers((11, RACK_2))], "node3", id="so-do-advertisements"),
+        pytest.param([prefers((10, LabelSelector()))], "node3", id="all-alike"),
+        pytest.param([L2Advertisement(), prefers((10, GPU), nodes=RACK_2)], "node3", id="only-among-its-own-nodes"),
+        pytest.param([L2Advertisement(), prefers((10, GPU), services=RACK_1)], "node3", id="only-for-its-services"),
+    ],
+)
+def test_node_with_the_highest_score_owns(layer2: list[L2Advertisement], expected: str) -> None:
+    announced = Announceable((ADDRESS,), Pool("p", POOL.addresses, layer2=tuple(layer2)))
+
+    assert owner(CLUSTER, announced, [endpoint("node1")], ALL_ALIVE, RACKED) == expected
+
+
+def test_next_node_owns_while_the_preferred_one_is_away() -> None:
+    announced = Announceable((ADDRESS,), Pool("p", POOL.addresses, layer2=(prefers((10, GPU)),)))
+
+    assert owner(CLUSTER, announced, [endpoint("node1")], ALL_ALIVE - {"node2"}, RACKED) == "node3"
 
 
 def test_endpoint_that_still_serves_keeps_the_address_announced() -> None:

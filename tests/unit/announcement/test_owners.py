@@ -24,6 +24,7 @@ from metalpy.model import (
     Node,
     ObjectKey,
     Pool,
+    PreferredNodes,
     Service,
     SpeakerPod,
     parse_address,
@@ -303,3 +304,15 @@ def test_ready_nodes_are_alive_while_no_speakers_pod_is_ready() -> None:
     assert shown_alive(nodes, [], "a") == {"a", "b"}
     assert shown_alive(nodes, [SpeakerPod("a", ready=False)], "a") == {"a", "b"}
     assert shown_alive({}, [], "own") == {"own"}
+
+
+def test_address_follows_the_score_of_nodes_and_the_configuration_is_the_cause() -> None:
+    edge = LabelSelector((("role", "edge"),))
+    preferring = replace(POOL, layer2=(L2Advertisement(preferred=(PreferredNodes(5, edge),)),))
+    election = Election()
+    assert election.put(service("a"), OF_3, pool=preferring) == "node3"
+
+    election.see(speakers(node2=Node("node2", (("role", "edge"),))))
+    assert (election.owner("a"), election.cause("a")) == ("node2", ("node3", Cause.CONFIG_CHANGED))
+    election.see(speakers())
+    assert election.owner("a") == "node3"

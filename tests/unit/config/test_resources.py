@@ -26,6 +26,7 @@ from metalpy.model import (
     Operator,
     Peer,
     Pool,
+    PreferredNodes,
     ServiceAllocation,
 )
 
@@ -112,9 +113,18 @@ def test_every_field_of_a_layer_2_advertisement() -> None:
         "nodeSelectors": [{"matchLabels": {"team": "blue"}}],
         "interfaces": ["eth1", "eth0"],
         "serviceSelectors": [{"matchLabels": {"team": "blue"}}],
+        "preferredNodeSelectors": [
+            {"weight": 100, "preference": {"matchLabels": {"team": "blue"}}},
+            {"weight": 1, "preference": {}},
+        ],
     }
     (found,) = read(pool(), one("L2Advertisement", "x", spec)).pools[0].layer2
-    assert found == L2Advertisement((BLUE,), ("eth0", "eth1"), (BLUE,))
+    preferred = (PreferredNodes(100, BLUE), PreferredNodes(1, LabelSelector()))
+    assert found == L2Advertisement((BLUE,), ("eth0", "eth1"), (BLUE,), preferred)
+
+
+def preferring(*preferences: Object) -> Object:
+    return one("L2Advertisement", "x", {"preferredNodeSelectors": list(preferences)})
 
 
 def test_every_field_of_a_bgp_advertisement() -> None:
@@ -294,7 +304,10 @@ def test_a_peer_is_refused_by_object_and_field(spec: Object, told: str) -> None:
         ([pool(), pool()], "is there twice"),
         ([pool("Upper")], "metadata.name"),
         ([pool(protocol="layer2")], "an L2Advertisement or a BGPAdvertisement that names the pool"),
-        ([pool(), one("L2Advertisement", "x", {"preferredNodeSelectors": [{}]})], "cannot be honoured"),
+        ([pool(), preferring({"weight": 101, "preference": {}})], "preferredNodeSelectors[0].weight"),
+        ([pool(), preferring({"preference": {}})], "preferredNodeSelectors[0].weight: is missing"),
+        ([pool(), preferring({"weight": 1})], "preferredNodeSelectors[0].preference: is missing"),
+        ([pool(), preferring({"weight": 1, "preference": {"labels": {}}})], "preferredNodeSelectors[0].preference"),
         ([pool(), one("L2Advertisement", "x", {"interfaces": ["a", "a"]})], "is in this list twice"),
         ([pool(), one("BGPAdvertisement", "x", {"aggregationLength": 23})], "is shorter than the /24"),
         ([pool(), one("BGPAdvertisement", "x", {"aggregationLength": 0})], "from 1 to 32"),

@@ -207,6 +207,9 @@ WITH_MEANING: dict[str, Callable[[Subject], bool]] = {
     "drop-bgp": _drop("BGPAdvertisement"),
     "drop-peer": _drop("BGPPeer"),
     "l2-interfaces": _spec_of("L2Advertisement", "interfaces", ["eth9"]),
+    "l2-preference": _spec_of(
+        "L2Advertisement", "preferredNodeSelectors", [{"weight": 7, "preference": {"matchLabels": {"a": "b"}}}]
+    ),
     "l2-nodes": _spec_of("L2Advertisement", "nodeSelectors", [{"matchLabels": {"a": "b"}}]),
     "l2-services": _spec_of("L2Advertisement", "serviceSelectors", [{"matchLabels": {"a": "b"}}]),
     "bgp-nodes": _spec_of("BGPAdvertisement", "nodeSelectors", [{"matchLabels": {"a": "b"}}], needs_peer=True),
@@ -349,6 +352,7 @@ WITHOUT_MEANING: dict[str, Callable[[Subject], bool]] = {
     "local-pref-written": _default("BGPAdvertisement", "localPref", 0),
     "length-written": _default("BGPAdvertisement", "aggregationLength", 32),
     "length-v6-written": _default("BGPAdvertisement", "aggregationLengthV6", 128),
+    "l2-preference-for-all": _default("L2Advertisement", "preferredNodeSelectors", [{"weight": 7, "preference": {}}]),
     "all-nodes-written-l2": _default("L2Advertisement", "nodeSelectors", [{}]),
     "all-nodes-written-bgp": _default("BGPAdvertisement", "nodeSelectors", [{}]),
     "all-nodes-written-peer": _default("BGPPeer", "nodeSelectors", [{}]),
