@@ -24,9 +24,8 @@ from metalpy.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from configmaptocrs.cluster_files import KnownService
+    from configmaptocrs.cluster_files import KnownNode, KnownService
     from configmaptocrs.objects import Object
-    from metalpy.model import Node
 
 
 @asynccontextmanager
@@ -51,7 +50,7 @@ async def source_in(session: ApiSession, namespace: str, name: str) -> Source:
     raise ConversionError(f"there is no ConfigMap {' or '.join(f'{namespace}/{each}' for each in names)}")
 
 
-async def cluster_nodes(session: ApiSession) -> list[Node]:
+async def cluster_nodes(session: ApiSession) -> list[KnownNode]:
     """Read the nodes. Raises `ConversionError`, also for none."""
     nodes = nodes_of(await objects_in(session, "/api/v1/nodes"), "the cluster")
     if not nodes:

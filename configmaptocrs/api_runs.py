@@ -63,8 +63,8 @@ async def _api_inputs(options: Options, *, for_proof: bool) -> Inputs:
 
 async def _completed(session: ApiSession, cluster: Cluster) -> Cluster:
     """Read nodes and Services, unless files say what they are."""
-    if cluster.nodes is None:
-        cluster = replace(cluster, nodes=await cluster_nodes(session))
+    if cluster.known_nodes is None:
+        cluster = replace(cluster, known_nodes=await cluster_nodes(session))
     if cluster.services is None:
         cluster = replace(cluster, services=await cluster_services(session))
     return cluster

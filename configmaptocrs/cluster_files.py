@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configmaptocrs.failure import ConversionError
+from metalpy.cluster.fields import Fields
 from metalpy.cluster.manifest_text import documents_of
 from metalpy.cluster.objects import node_from, service_from
 from metalpy.errors import ManifestError
@@ -17,14 +18,28 @@ if TYPE_CHECKING:
     from metalpy.model import Node, Service
 
 NEW_POOL_ANNOTATION = "metallb.io/address-pool"
+NEW_ADDRESSES_ANNOTATION = "metallb.io/loadBalancerIPs"
+_IPS = frozenset({"InternalIP", "ExternalIP"})
 
 
 @dataclass(frozen=True, slots=True)
 class KnownService:
-    """A Service, and the pool that a newer MetalLB's annotation asks for."""
+    """A Service, and the pool and the addresses that a newer MetalLB's annotations ask for."""
 
     service: Service
     new_pool: str = ""
+    new_ips: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNode:
+    """A node, and what else some versions of MetalLB look at: `addresses` are its own, as texts."""
+
+    node: Node
+    cordoned: bool = False
+    addresses: tuple[str, ...] = ()
+    kubelet: str = ""
+    """The version of its kubelet, such as v1.20.4; empty where it is not told."""
 
 
 def read_text(path: str) -> str:
@@ -37,7 +52,7 @@ def read_text(path: str) -> str:
         raise ConversionError(f"{path}: not UTF-8 text: {error}") from None
 
 
-def nodes_in(path: str) -> list[Node]:
+def nodes_in(path: str) -> list[KnownNode]:
     """Read the nodes in a file. Raises `ConversionError`, also for none: nothing would be compared then."""
     nodes = nodes_of(_objects(path, "Node"), path)
     if not nodes:
@@ -50,10 +65,10 @@ def services_in(path: str) -> list[KnownService]:
     return known_services(_objects(path, "Service"), path)
 
 
-def nodes_of(objects: Iterable[object], where: str) -> list[Node]:
+def nodes_of(objects: Iterable[object], where: str) -> list[KnownNode]:
     """Read nodes; `where` they come from stands in errors. Raises `ConversionError`."""
     try:
-        return [node_from(one) for one in objects]
+        return [_known_node(one) for one in objects]
     except ManifestError as error:
         raise ConversionError(f"{where}: {error}") from None
 
@@ -62,7 +77,7 @@ def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[KnownS
     """Read those Services that are of type LoadBalancer; raises likewise."""
     try:
         return [
-            KnownService(service, str(_annotations(one).get(NEW_POOL_ANNOTATION, "")))
+            KnownService(service, *_new_annotations(one))
             for one in objects
             if (service := service_from(one)).type == "LoadBalancer"
         ]
@@ -70,8 +85,21 @@ def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[KnownS
         raise ConversionError(f"{where}: {error}") from None
 
 
-def _annotations(one: dict[str, Any]) -> dict[str, Any]:
-    return one.get("metadata", {}).get("annotations") or {}
+def _known_node(one: object) -> KnownNode:
+    node = node_from(one)
+    fields = Fields(f"Node {node.name}", one)
+    status = fields.inner("status")
+    return KnownNode(
+        node,
+        cordoned=fields.inner("spec").truth("unschedulable", default=False),
+        addresses=tuple(entry.text("address") for entry in status.inners("addresses") if entry.text("type") in _IPS),
+        kubelet=status.inner("nodeInfo").text("kubeletVersion"),
+    )
+
+
+def _new_annotations(one: dict[str, Any]) -> tuple[str, str]:
+    annotations = Fields("Service", one).inner("metadata").inner("annotations")
+    return annotations.text(NEW_POOL_ANNOTATION), annotations.text(NEW_ADDRESSES_ANNOTATION)
 
 
 def _objects(path: str, kind: str) -> Iterator[dict[str, Any]]:

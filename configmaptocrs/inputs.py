@@ -39,7 +39,7 @@ def file_inputs(options: Options) -> Inputs:
 def cluster_in_files(options: Options) -> Cluster:
     """Read what the files that were named say of the cluster. Raises `ConversionError`."""
     return Cluster(
-        nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
+        known_nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
         services=services_in(options["services"]) if options["services"] else None,
         secrets=_secrets(options["secrets"]),
     )

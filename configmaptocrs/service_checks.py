@@ -1,22 +1,28 @@
-"""What the change of MetalLB means to the Services and nodes that there are."""
+"""What the change of MetalLB means to the Services that there are."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from configmaptocrs.findings import Finding
-from configmaptocrs.targets import READS_NEW_ANNOTATIONS
+from configmaptocrs.targets import (
+    COMPLETES_DUAL_STACK,
+    GIVES_PENDING_FIRST,
+    HEEDS_LOAD_BALANCER_CLASS,
+    READS_NEW_ANNOTATIONS,
+    WANTS_IP_OF_POOL,
+)
 from metalpy.allocation.pools import AddressBook, PoolSpace
-from metalpy.model import EXCLUDE_LABEL, parse_address
+from metalpy.model import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from configmaptocrs.cluster_files import KnownService
     from configmaptocrs.targets import Target
-    from metalpy.model import Config, Node
+    from metalpy.model import Config, IPAddress
 
-_GIVES_PENDING_FIRST = (0, 14, 0)
 _FAMILIES = 2
 
 
@@ -24,47 +30,92 @@ def service_findings(
     config: Config, renamed: Mapping[str, str], services: Sequence[KnownService], target: Target
 ) -> Iterator[Finding]:
     """Tell of Services that would lose or change their address, and of those that need a look."""
-    book = AddressBook(PoolSpace(pool) for pool in config.pools)
+    checks = _Checks(AddressBook(PoolSpace(pool) for pool in config.pools), renamed, target)
     for known in services:
+        yield from checks.all_of(known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """Checks one Service after the other. Pools of `book` have their old names, `renamed` are the new ones."""
+
+    book: AddressBook
+    renamed: Mapping[str, str]
+    target: Target
+
+    def all_of(self, known: KnownService) -> Iterator[Finding]:
         service = known.service
         name = f"Service {service.key}"
-        new_name = renamed.get(service.wanted_pool, service.wanted_pool)
-        if new_name != service.wanted_pool:
-            is_told = known.new_pool == new_name and target.version >= READS_NEW_ANNOTATIONS
-            if not is_told:
-                text = f"asks for pool {service.wanted_pool}, which is named {new_name} now, and would lose its IP"
-                yield Finding("D-NAME", name, text, f"add the annotation metallb.io/address-pool: {new_name}")
+        yield from self._renamed(known, name)
         texts = [entry.ip for entry in service.ingress if entry.ip]
         try:
             addresses = [parse_address(text) for text in texts]
         except ValueError:
             yield Finding("D-SVC", name, f"has a status that is no IP: {' '.join(texts)}")
-            continue
-        space = book.common_pool(addresses)
+            return
+        yield from self._of_pool(known, name, addresses)
+        yield from self._environment(known, name, addresses)
+
+    def _asked(self, known: KnownService) -> str:
+        """Give the new name of the pool that the target will take to be asked for."""
+        if known.new_pool and self.target.version >= READS_NEW_ANNOTATIONS:
+            return known.new_pool
+        return self.renamed.get(known.service.wanted_pool, known.service.wanted_pool)
+
+    def _renamed(self, known: KnownService, name: str) -> Iterator[Finding]:
+        old = known.service.wanted_pool
+        new = self.renamed.get(old, old)
+        is_told = known.new_pool == new and self.target.version >= READS_NEW_ANNOTATIONS
+        if new != old and not is_told:
+            text = f"asks for pool {old}, which is named {new} now, and would lose its IP"
+            yield Finding("D-NAME", name, text, f"add the annotation metallb.io/address-pool: {new}")
+
+    def _of_pool(self, known: KnownService, name: str, addresses: Sequence[IPAddress]) -> Iterator[Finding]:
+        """Compare what a Service has, what it asks for, and the pool that it asks for."""
+        service, shown = known.service, " ".join(map(str, addresses))
+        asked, wanted = self._asked(known), self._wanted(known)
+        space = self.book.common_pool(addresses)
         if addresses and space is None:
-            yield Finding("D-SVC", name, f"has {' '.join(texts)}, which no pool contains")
-        elif space is not None and service.wanted_pool not in {"", space.pool.name}:
-            text = f"has {' '.join(texts)} of pool {space.pool.name}, and asks for pool {service.wanted_pool}"
-            yield Finding("D-SVC", name, f"{text}: a newer MetalLB takes that away")
-        if service.load_balancer_ip and service.wanted_ips:
+            yield Finding("D-SVC", name, f"has {shown}, which no pool contains")
+        if service.load_balancer_ip and (service.wanted_ips or self._new_ips(known)):
             yield Finding("D-SVC", name, "has both spec.loadBalancerIP and the annotation loadBalancerIPs")
-        if service.load_balancer_class is not None:
+        is_strict = self.target.version >= WANTS_IP_OF_POOL
+        if space is not None and asked not in {"", self._new_name(space)} and (is_strict or not wanted):
+            text = f"has {shown} of pool {space.pool.name}, and asks for pool {asked}"
+            yield Finding("D-SVC", name, f"{text}: a newer MetalLB takes that away")
+        elif asked and is_strict:
+            for address in wanted:
+                home = self.book.pool_of(address)
+                if home is None or self._new_name(home) != asked:
+                    text = f"asks for {address} and for pool {asked}, which has it not: a newer MetalLB refuses that"
+                    yield Finding("D-SVC", name, text, "W-E8: drop one of the two wishes")
+        if known.new_ips and self._new_ips(known) and addresses and set(wanted) != set(addresses):
+            text = f"has {shown}, and {known.new_ips} is what its metallb.io annotation asks for"
+            yield Finding("D-SVC", name, text, "W-E10: this MetalLB reads that annotation first")
+
+    def _environment(self, known: KnownService, name: str, addresses: Sequence[IPAddress]) -> Iterator[Finding]:
+        service, version = known.service, self.target.version
+        if service.load_balancer_class is not None and version >= HEEDS_LOAD_BALANCER_CLASS:
             yield Finding("W-E1", name, "has a loadBalancerClass: a newer MetalLB leaves it alone without --lb-class")
-        if not addresses and target.version < _GIVES_PENDING_FIRST:
+        if not addresses and version < GIVES_PENDING_FIRST:
             yield Finding("W-E9", name, "is pending, and may be given the IP of another Service at a restart")
-        if (
-            service.ip_family_policy == "PreferDualStack"
-            and len(addresses) == 1
-            and len(service.cluster_ips) == _FAMILIES
-        ):
+        is_half = len(addresses) == 1 and len(service.cluster_ips) == _FAMILIES
+        if service.ip_family_policy == "PreferDualStack" and is_half and version >= COMPLETES_DUAL_STACK:
             yield Finding("W-E12", name, "holds one IP and prefers two: it may get a second one")
 
+    def _new_name(self, space: PoolSpace) -> str:
+        return self.renamed.get(space.pool.name, space.pool.name)
 
-def node_findings(nodes: Sequence[Node]) -> Iterator[Finding]:
-    """Tell of nodes that will not announce any more."""
-    for node in nodes:
-        if EXCLUDE_LABEL in dict(node.labels):
-            text = "is labelled out of load balancing: it will not announce without --ignore-exclude-lb"
-            yield Finding("W-E3", f"node {node.name}", text)
-        if node.network_unavailable:
-            yield Finding("W-E2", f"node {node.name}", "has no network: it will not announce")
+    def _new_ips(self, known: KnownService) -> str:
+        return known.new_ips if self.target.version >= READS_NEW_ANNOTATIONS else ""
+
+    def _wanted(self, known: KnownService) -> list[IPAddress]:
+        """Give the addresses that a Service asks for; what is none was never given by anybody."""
+        text = self._new_ips(known) or known.service.wanted_ips or known.service.load_balancer_ip
+        wanted = []
+        for part in text.split(","):
+            try:
+                wanted.append(parse_address(part.strip()))
+            except ValueError:
+                continue
+        return wanted

@@ -45,6 +45,24 @@ class Target:
 
 
 HONOURS_ZERO_HOLD_TIME: Version = (0, 14, 9)
+HEEDS_LOAD_BALANCER_CLASS: Version = (0, 13, 0)
+CLEARS_WITHOUT_POOLS: Version = (0, 13, 8)
+WRITES_POOL_ANNOTATION: Version = (0, 13, 9)
+LEAVES_OUT_INTERFACES: Version = (0, 13, 10)
+HEEDS_NETWORK_UNAVAILABLE: Version = (0, 13, 10)
+WANTS_IP_OF_POOL: Version = (0, 13, 10)
+GIVES_PENDING_FIRST: Version = (0, 14, 0)
+HAS_LONG_GOSSIP_KEY: Version = (0, 14, 0)
+HEEDS_EXCLUDE_LABEL: Version = (0, 14, 0)
+NEEDS_SLICES: Version = (0, 14, 0)
+REPLACES_DROPPED_ADDRESSES: Version = (0, 14, 0)
+CAN_IGNORE_EXCLUDE_LABEL: Version = (0, 14, 4)
+COMPLETES_DUAL_STACK: Version = (0, 14, 9)
+LEAVES_CORDONED_NODES: Version = (0, 14, 9)
+"""This version alone."""
+REFUSES_NODE_ADDRESSES: Version = (0, 15, 0)
+"""This version alone."""
+HAS_METRICS_OVER_TLS: Version = (0, 16, 0)
 READS_NEW_ANNOTATIONS: Version = (0, 14, 9)
 HAS_DUAL_STACK_SESSIONS: Version = (0, 15, 0)
 UNITES_NATIVE_ADVERTISEMENTS: Version = (0, 16, 0)

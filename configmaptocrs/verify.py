@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from configmaptocrs.environment import environment_findings, node_findings
 from configmaptocrs.findings import Finding
 from configmaptocrs.limits import looks_at_shared_nodes, mode_limits
 from configmaptocrs.objects import SECRET, full_name, place_of
-from configmaptocrs.service_checks import node_findings, service_findings
+from configmaptocrs.service_checks import service_findings
 from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, UNITES_NATIVE_ADVERTISEMENTS, Mode, Target
 from metalpy.announcement.equivalence import Side, differences
 from metalpy.announcement.meaning import Carries, EqualLengths, Reading
@@ -23,7 +24,7 @@ from metalpy.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from configmaptocrs.cluster_files import KnownService
+    from configmaptocrs.cluster_files import KnownNode, KnownService
     from configmaptocrs.convert import Conversion
     from configmaptocrs.objects import Object
     from metalpy.config.legacy import ParsedConfig
@@ -35,9 +36,14 @@ if TYPE_CHECKING:
 class Cluster:
     """What is known of the cluster; None where nothing is."""
 
-    nodes: Sequence[Node] | None = None
+    known_nodes: Sequence[KnownNode] | None = None
     services: Sequence[KnownService] | None = None
     secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> Sequence[Node] | None:
+        """Give the nodes by what announcements depend on."""
+        return None if self.known_nodes is None else [known.node for known in self.known_nodes]
 
 
 def verify(conversion: Conversion, resources: str | list[Object], target: Target, cluster: Cluster) -> list[Finding]:
@@ -50,7 +56,8 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
         Finding("D-SRC", name, f"{reason}, which is the mode of the source", "see -source-mode")
         for name, reason in mode_limits(source, mode, keepalives=conversion.keepalives)
     ]
-    labels = None if cluster.nodes is None else [dict(node.labels) for node in cluster.nodes]
+    nodes = cluster.nodes
+    labels = None if nodes is None else [dict(node.labels) for node in nodes]
     surroundings = Surroundings(
         secrets=cluster.secrets, nodes=({},) if labels is None else labels, timers=target.timers()
     )
@@ -76,7 +83,7 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
             Side(source, reading_of_source(mode)),
             Side(result.config, reading_of_target(target)),
             renamed=conversion.naming.pools,
-            nodes=cluster.nodes,
+            nodes=nodes,
         )
     ]
     if not mode.is_frr and target.mode.is_frr:
@@ -86,7 +93,8 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
     else:
         findings += service_findings(source, conversion.naming.pools, cluster.services, target)
     findings += [finding for finding in conversion.findings if finding.code == "W-PW"]
-    return findings + list(node_findings(cluster.nodes or ()))
+    findings += node_findings(cluster.known_nodes or (), source, target)
+    return findings + list(environment_findings(source, target, cluster.known_nodes, cluster.services))
 
 
 def laid_over(held: Sequence[Object], objects: Sequence[Object]) -> list[Object]:
