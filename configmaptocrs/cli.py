@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from configmaptocrs.cluster_files import read_text
 from configmaptocrs.convert import Wishes, convert, draft
-from configmaptocrs.document import to_text
+from configmaptocrs.document import texts_of
 from configmaptocrs.failure import ConversionError, Exit
 from configmaptocrs.findings import Finding
 from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, refuse_contradictions, usage
@@ -92,9 +92,9 @@ def _convert(options: Options, wishes: Wishes) -> Exit:
 
         return apply(options, conversion)
     report(options, conversion.findings)
-    result = to_text(conversion.objects)
+    result = texts_of(conversion.objects)
     if options.has("stdout"):
-        sys.stdout.write(result)
+        sys.stdout.writelines(result)
         sys.stdout.flush()
     else:
         path = path_in(options["dir"], RESULT_NAME)
@@ -115,25 +115,26 @@ def _convert_as_official(options: Options) -> Exit:
         sys.stdout.write(result)
         sys.stdout.flush()
     else:
-        write_file(path, result)
+        write_file(path, [result])
     return Exit.DONE
 
 
 def _verify(options: Options, wishes: Wishes) -> Exit:
-    inputs = _inputs(options, for_proof=True)
+    source, cluster, held = _inputs(options, for_proof=True)
     resources = read_text(options["crs"]) if options["crs"] else None
     try:
-        conversion = draft(inputs.source, wishes)
+        conversion = draft(source, wishes)
     except ConversionError as error:
         if not all(line.startswith("D-") for line in error.lines):
             raise
         return verdict(options, [Finding(*line.split(" ", 2)) for line in error.lines])
+    del source  # large, and no longer needed
     findings: list[Finding] = []
-    objects = list(inputs.held)
+    objects = list(held)
     if not options.has("held"):
-        findings += held_besides(conversion.objects, inputs.held)
-        objects = laid_over(inputs.held, conversion.objects)
-    return verdict(options, findings + verify(conversion, resources or objects, wishes.target, inputs.cluster))
+        findings += held_besides(conversion.objects, held)
+        objects = laid_over(held, conversion.objects)
+    return verdict(options, findings + verify(conversion, resources or objects, wishes.target, cluster))
 
 
 def _reverse(options: Options, wishes: Wishes) -> Exit:

@@ -61,6 +61,7 @@ class Conversion:
 def convert(source: Source, wishes: Wishes) -> Conversion:
     """Convert. Raises `ConversionError` with everything that is wrong; an error means no objects at all."""
     conversion = draft(source, wishes)
+    del source  # as large as what comes next, and no longer needed, unless the caller keeps it
     _refuse_what_is_not_read(conversion.objects)
     return conversion
 

@@ -41,7 +41,14 @@ _NEEDS_ESCAPES = re.compile("[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\uf
 
 def to_text(objects: Iterable[dict[str, Any]]) -> str:
     """Write objects, each followed by a document separator, below a comment."""
-    return "\n".join([HEADER, *(line for one in objects for line in (*_mapping(one, ""), "---"))]) + "\n"
+    return "".join(texts_of(objects))
+
+
+def texts_of(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Give the same text in pieces, one an object."""
+    yield f"{HEADER}\n"
+    for one in objects:
+        yield "".join(f"{line}\n" for line in (*_mapping(one, ""), "---"))
 
 
 def mapping_to_text(mapping: dict[str, Any]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from configmaptocrs.cluster_files import nodes_in, read_text, services_in
 from configmaptocrs.failure import ConversionError
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from metalpy.model import ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """A configuration, what is known of its cluster, and the custom resources that this holds, if it was asked."""
 
     source: Source

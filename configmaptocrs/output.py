@@ -6,16 +6,22 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configmaptocrs.failure import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RESULT_NAME = "resources.yaml"
 _MODE = 0o644
 _SECRET_MODE = 0o600
 
 
-def write_file(path: Path, text: str, *, secret: bool = False) -> None:
-    """Replace a file's content at once; on failure it is as it was. Raises `ConversionError`.
+def write_file(path: Path, texts: Iterable[str], *, secret: bool = False) -> None:
+    """Replace a file's content at once by texts, one after the other; on failure it is as it was.
+
+    Raises `ConversionError`.
 
     A file with passwords is for its owner alone.
     """
@@ -23,7 +29,7 @@ def write_file(path: Path, text: str, *, secret: bool = False) -> None:
     try:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
             name = file.name
-            file.write(text)
+            file.writelines(texts)
             file.flush()
             os.fchmod(file.fileno(), _SECRET_MODE if secret else _MODE)
             if os.geteuid() == 0:  # in a container, for a directory of somebody who is to read the result

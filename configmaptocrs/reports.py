@@ -28,13 +28,13 @@ def report(options: Options, findings: Iterable[Finding]) -> None:
     for finding in findings:
         tell(finding.describe())
     if options["report"]:
-        write_file(Path(options["report"]), to_json(findings))
+        write_file(Path(options["report"]), [to_json(findings)])
 
 
 def verdict(options: Options, findings: Sequence[Finding]) -> Exit:
     """Write findings and what they come to to standard output; gives the exit status."""
     if options["report"]:
-        write_file(Path(options["report"]), to_json(findings))
+        write_file(Path(options["report"]), [to_json(findings)])
     for finding in findings:
         sys.stdout.write(finding.describe() + "\n")
     if any(finding.is_difference for finding in findings):

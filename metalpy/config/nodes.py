@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def value_of(mapping: Node | None, key: str) -> Node | None:
     """Give the value of a key of a mapping, behind an alias if it is one; None where there is none."""
+    if isinstance(mapping, _JsonMapping):
+        return mapping.find(key)
     if not isinstance(mapping, Mapping):
         return None
     for name, value in mapping.pairs:
@@ -41,28 +43,69 @@ def document_of(value: object) -> Document:
 
     Raises `ConfigError` for what JSON does not know, and for nesting beyond reason.
     """
-    counter = [0]
-    return Document(_node(value, counter, 0), counter[0])
+    return Document(_node(value), _count(value, 0))
 
 
-def _node(value: object, counter: list[int], depth: int) -> Node:
-    counter[0] += 1
+class _JsonMapping(Mapping):
+    """A JSON object. Its parts become nodes whenever they are asked for, and go again: they would be most of all."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: dict[object, object]) -> None:
+        self.line = self.column = 0
+        self._value = value
+
+    @property
+    def pairs(self) -> list[tuple[Node, Node]]:  # type: ignore[override]
+        """All keys with their values."""
+        return [(_text_node(str(key)), _node(inner)) for key, inner in self._value.items()]
+
+    def find(self, key: str) -> Node | None:
+        """Give the value of a key."""
+        return _node(self._value[key]) if key in self._value else None
+
+
+class _JsonList(List):
+    """A JSON array, likewise."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: list[object]) -> None:
+        self.line = self.column = 0
+        self._value = value
+
+    @property
+    def items(self) -> list[Node]:  # type: ignore[override]
+        """All that is in it."""
+        return [_node(inner) for inner in self._value]
+
+
+def _count(value: object, depth: int) -> int:
+    """Count the nodes of a JSON value, and refuse what is none."""
     if isinstance(value, str):
-        return Scalar(0, 0, value, plain=False)
+        return 1
     if depth > MAX_DEPTH:
         raise ConfigError([Problem(0, 0, "", "", f"nested more than {MAX_DEPTH} levels deep")])
-    if isinstance(value, dict):
-        pairs = [(_key(key), _node(inner, counter, depth + 1)) for key, inner in value.items()]
-        counter[0] += len(pairs)
-        return Mapping(0, 0, pairs)
-    if isinstance(value, list):
-        return List(0, 0, [_node(inner, counter, depth + 1) for inner in value])
-    if value is None or isinstance(value, bool):
-        return Scalar(0, 0, {None: "null", True: "true", False: "false"}[value])
-    if isinstance(value, int | float):
-        return Scalar(0, 0, str(value))
+    if isinstance(value, dict | list):
+        inners, keys = (value.values(), len(value)) if isinstance(value, dict) else (value, 0)
+        # Texts, which most values are, are not worth a call.
+        return 1 + keys + sum(1 if type(inner) is str else _count(inner, depth + 1) for inner in inners)
+    if value is None or isinstance(value, bool | int | float):
+        return 1
     raise ConfigError([Problem(0, 0, "", "", f"holds a {type(value).__name__}, which JSON does not know")])
 
 
-def _key(key: object) -> Node:
-    return Scalar(0, 0, str(key), plain=False)
+def _node(value: object) -> Node:
+    if isinstance(value, str):
+        return _text_node(value)
+    if isinstance(value, dict):
+        return _JsonMapping(value)
+    if isinstance(value, list):
+        return _JsonList(value)
+    if value is None or isinstance(value, bool):
+        return Scalar(0, 0, {None: "null", True: "true", False: "false"}[value])
+    return Scalar(0, 0, str(value))
+
+
+def _text_node(text: str) -> Scalar:
+    return Scalar(0, 0, text, plain=False)
