@@ -89,7 +89,7 @@ async def _apply(options: Options, conversion: Conversion) -> Exit:
             raise ConversionError("nothing was written: nobody agreed to it (-yes does so beforehand)")
         written, failed = await write(session, needed)
     if failed:
-        report(options, [*findings, *failed])
+        report(options, failed, told=findings)
         tell(f"wrote {written} of {len(needed)} objects, and stopped: run it again when that is mended")
         return Exit.FAILED
     tell(f"wrote {written} of {count} objects; the others were there as they are wanted")

@@ -22,13 +22,13 @@ def tell(line: str) -> None:
     sys.stderr.write(f"configmaptocrs: {line}\n")
 
 
-def report(options: Options, findings: Iterable[Finding]) -> None:
-    """Tell findings, and write them to the file that was asked for."""
+def report(options: Options, findings: Iterable[Finding], *, told: Iterable[Finding] = ()) -> None:
+    """Tell findings, and write them to the file that was asked for, behind those that were `told` before."""
     findings = list(findings)
     for finding in findings:
         tell(finding.describe())
     if options["report"]:
-        write_file(Path(options["report"]), [to_json(findings)])
+        write_file(Path(options["report"]), [to_json([*told, *findings])])
 
 
 def verdict(options: Options, findings: Sequence[Finding]) -> Exit:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from configmaptocrs.failure import ConversionError
 from metalpy.config.configmap import CONFIG_KEY
-from metalpy.config.document import Document, List, Mapping, Scalar, compose, compose_all
-from metalpy.config.nodes import dealiased, text_of, value_of
+from metalpy.config.document import Document, Scalar, compose, compose_all
+from metalpy.config.nodes import objects_within, text_of, value_of
 from metalpy.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metalpy.config.document import Node
 
 _HELM_KEY = "configInline"
 
@@ -70,7 +64,8 @@ def _bare(text: str) -> Source:
 
 def _wrapped(text: str) -> Source:
     documents = list(compose_all(text))
-    found = [config_map for document in documents for config_map in _config_maps(document.root)]
+    objects = (found for document in documents for found in objects_within(document.root))
+    found = [node for kind, node in objects if kind == "ConfigMap"]
     having = [config_map for config_map in found if value_of(value_of(config_map, "data"), CONFIG_KEY)]
     if len(having) == 1:
         inner = text_of(value_of(value_of(having[0], "data"), CONFIG_KEY))
@@ -92,15 +87,3 @@ def _inline(document: Document) -> Source | None:
     if isinstance(inline, Scalar) and text_of(inline):
         return Source(compose(text_of(inline)))
     return None if inline is None else Source(Document(inline, document.node_count), name="source")
-
-
-def _config_maps(root: Node | None) -> Iterator[Mapping]:
-    target = dealiased(root)
-    if not isinstance(target, Mapping):
-        return
-    items = value_of(target, "items")
-    candidates = [dealiased(item) for item in items.items] if isinstance(items, List) else [target]
-    in_list = text_of(value_of(target, "kind")) == "ConfigMapList"
-    for one in candidates:
-        if isinstance(one, Mapping) and (in_list or text_of(value_of(one, "kind")) == "ConfigMap"):
-            yield one

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from metalpy.config.configmap import CONFIG_KEY, config_text
-from metalpy.config.document import List, Mapping, Scalar, compose_all
-from metalpy.config.nodes import dealiased, text_of, value_of
+from metalpy.config.document import Mapping, Scalar, compose_all
+from metalpy.config.nodes import dealiased, objects_within, text_of, value_of
 from metalpy.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metalpy.config.document import Node
 
 USUAL_NAMES = ("config", "metallb-config")
 _LOOKS_LIKE_MANIFEST = re.compile(r"""^\s*["']?kind["']?\s*:\s*["']?ConfigMap""", re.MULTILINE)
@@ -27,7 +21,8 @@ def text_of_file(text: str) -> str:
     the key, or where a manifest is not YAML.
     """
     try:
-        found = [_data_of(config_map) for document in compose_all(text) for config_map in _config_maps(document.root)]
+        objects = (found for document in compose_all(text) for found in objects_within(document.root))
+        found = [_data_of(node) for kind, node in objects if kind == "ConfigMap"]
     except ConfigError:
         # Whether the text is good is for the configuration's parser to say, unless its words would mislead.
         if _LOOKS_LIKE_MANIFEST.search(text):
@@ -38,23 +33,6 @@ def text_of_file(text: str) -> str:
     having = [(name, data) for name, data in found if CONFIG_KEY in data] or found
     having.sort(key=lambda item: item[0] not in USUAL_NAMES)
     return config_text(having[0][1])
-
-
-def _config_maps(node: Node | None) -> Iterator[Mapping]:
-    """Give the ConfigMaps of a document, those in a list of objects too."""
-    if not isinstance(node, Mapping):
-        return
-    kind = text_of(value_of(node, "kind"))
-    if kind == "ConfigMap":
-        yield node
-    elif kind in {"List", "ConfigMapList"}:
-        items = value_of(node, "items")
-        for item in items.items if isinstance(items, List) else []:
-            target = dealiased(item)
-            if isinstance(target, Mapping) and (
-                kind == "ConfigMapList" or text_of(value_of(target, "kind")) == "ConfigMap"
-            ):
-                yield target
 
 
 def _data_of(config_map: Mapping) -> tuple[str, dict[str, str]]:

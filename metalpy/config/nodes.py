@@ -9,6 +9,8 @@ from metalpy.config.scalars import read_text
 from metalpy.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metalpy.config.document import Node
 
 
@@ -36,6 +38,25 @@ def text_of(node: Node | None) -> str:
         return read_text(node) if isinstance(node, Scalar) else ""
     except ValueError:
         return ""
+
+
+def objects_within(root: Node | None) -> Iterator[tuple[str, Mapping]]:
+    """Give the Kubernetes objects of a document with their kinds, those in lists of objects too.
+
+    What is in a list of one kind need not say its own, as the API server's lists do not.
+    """
+    target = dealiased(root)
+    if not isinstance(target, Mapping):
+        return
+    kind = text_of(value_of(target, "kind"))
+    items = value_of(target, "items") if kind.endswith("List") else None
+    if not isinstance(items, List):
+        yield kind, target
+        return
+    for item in items.items:
+        inner = dealiased(item)
+        if isinstance(inner, Mapping):
+            yield text_of(value_of(inner, "kind")) or kind.removesuffix("List"), inner
 
 
 def document_of(value: object) -> Document:

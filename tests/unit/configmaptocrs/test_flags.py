@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+KUBECONFIG = """
+clusters: [{name: nowhere, cluster: {server: 'http://127.0.0.1:1'}}]
+users: [{name: nobody, user: {token: t}}]
+contexts: [{name: here, context: {cluster: nowhere, user: nobody}}]
+current-context: here
+"""
+"""Nothing listens there."""
+
+
 @pytest.mark.parametrize("words", [["-source", "x"], ["--source=x"], ["-source=y", "--source", "x"]])
 def test_one_dash_is_as_good_as_two_and_the_last_counts(words: list[str]) -> None:
     assert parse(words)["source"] == "x"
@@ -71,8 +80,12 @@ def test_flags_of_which_one_would_mean_nothing_are_refused(
 
 
 def test_a_cluster_that_cannot_be_reached_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["-from-cluster", "-kubeconfig", str(tmp_path / "absent")]) == 1
+    kubeconfig = tmp_path / "kubeconfig"
+    assert run(["-from-cluster", "-kubeconfig", str(kubeconfig)]) == 1
     assert "kubeconfig" in capsys.readouterr().err
+    kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
+    assert run(["-from-cluster", "-kubeconfig", str(kubeconfig)]) == 1
+    assert "/configmaps: ClientConnector" in capsys.readouterr().err
 
 
 def test_no_name_leads_out_of_the_directory(tmp_path: Path) -> None:
