@@ -61,7 +61,7 @@ class Announcing(Protocol):
         ...
 
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
-        """Announce exactly this from now on; returns when it is in force."""
+        """Announce exactly this from now on; returns when it is in force. The mapping goes on changing."""
         ...
 
     async def run(self, tell: Tell) -> None:

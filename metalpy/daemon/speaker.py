@@ -59,7 +59,7 @@ class Speaker:
         self._intake = ConfigIntake(self._configure, client)
         self._pools: AddressBook | None = None
         self._seen = Surroundings(lb_class)
-        self._announced: dict[tuple[ObjectKey, Protocol], tuple[IPAddress, ...]] = {}
+        self._announced: dict[Protocol, dict[ObjectKey, tuple[IPAddress, ...]]] = {each: {} for each in Protocol}
         self._reaches: dict[Protocol, Mapping[ObjectKey, Reach]] = {protocol: {} for protocol in self._protocols}
         """Where this node announces Services; never changed in place, as others have it too."""
         self._config: AnyConfigChanged | None = None
@@ -131,7 +131,7 @@ class Speaker:
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
             self._note_reaches(protocol, each, decisions)
-            await each.announce({key: ips for (key, by), ips in self._announced.items() if by is protocol})
+            await each.announce(self._announced[protocol])
         for key in gained:
             await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
 
@@ -145,11 +145,18 @@ class Speaker:
 
     def _note_reaches(self, protocol: Protocol, announcing: Announcing, keys: Iterable[ObjectKey]) -> None:
         before = self._reaches[protocol]
-        now = {key: announcing.reach(key) if (key, protocol) in self._announced else None for key in keys}
+        announced = self._announced[protocol]
+        now = {key: announcing.reach(key) if key in announced else None for key in keys}
         changed = {key: reach for key, reach in now.items() if before.get(key) != reach}
-        if changed:
-            after = {**before, **changed}
-            self._reaches[protocol] = {key: reach for key, reach in after.items() if reach is not None}
+        if not changed:
+            return
+        after = dict(before)
+        for key, reach in changed.items():
+            if reach is None:
+                del after[key]
+            else:
+                after[key] = reach
+        self._reaches[protocol] = after
 
     def _look_at(self, key: ObjectKey, decision: Announceable | Withheld) -> bool:
         _log.debug("start of service update", event_name="startUpdate", service=str(key))
@@ -171,20 +178,20 @@ class Speaker:
         return any(anew)
 
     def _converge_protocol(self, key: ObjectKey, decision: Announceable, protocol: Protocol) -> bool:
-        before = self._announced.get((key, protocol))
+        before = self._announced[protocol].get(key)
         if before and set(before) != set(decision.addresses):
             self._withdraw(key, protocol, "loadBalancerIPChanged")
         announcing = self._protocols.get(protocol)
         if reason := announcing.reason_against(key) if announcing else "protocolNotAvailable":
             self._withdraw(key, protocol, reason)
             return False
-        if (key, protocol) in self._announced:
+        if key in self._announced[protocol]:
             return False
         self._announce(key, protocol, decision)
         return True
 
     def _announce(self, key: ObjectKey, protocol: Protocol, decision: Announceable) -> None:
-        self._announced[key, protocol] = decision.addresses
+        self._announced[protocol][key] = decision.addresses
         for address in decision.addresses:
             self._metrics.announced(str(key), protocol, str(address))
         _log.info(
@@ -197,7 +204,7 @@ class Speaker:
         )
 
     def _withdraw(self, key: ObjectKey, protocol: Protocol, reason: str) -> None:
-        addresses = self._announced.pop((key, protocol), None)
+        addresses = self._announced[protocol].pop(key, None)
         if addresses is None:
             return
         for address in addresses:
@@ -213,7 +220,8 @@ class Speaker:
 
     async def _warn_users(self, address: IPAddress, reason: str, message: str) -> None:
         """Warn the users of each Service whose address it is."""
-        for key in sorted({key for (key, _), addresses in self._announced.items() if address in addresses}):
+        announced = (each for by_key in self._announced.values() for each in by_key.items())
+        for key in sorted({key for key, addresses in announced if address in addresses}):
             await self._emit(key, Severity.WARNING, reason, message)
 
     async def _warn_operators(self, reason: str, message: str) -> None:
