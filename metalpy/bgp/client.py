@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -34,6 +35,14 @@ _OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the last one's back-off
     ("grpc.enable_http_proxy", 0),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some paths, all of them to announce or all to withdraw."""
+
+    paths: Sequence[Path]
+    is_withdraw: bool = False
 
 
 class GoneError(RouterError):
@@ -130,8 +139,8 @@ class Gobgp:
         found = {}
         for family in Family:
             what = f"table of {family}"
-            async for reply in self._list(what, "ListPath", self._codec.table(family)):
-                path = self._codec.own_path(reply.destination)
+            async for reply in self._list(what, "ListPath", self._codec.routes.table(family)):
+                path = self._codec.routes.own_path(reply.destination)
                 if path:
                     found[path.prefix] = path
         return found
@@ -145,34 +154,45 @@ class Gobgp:
         for request in () if assigned else self._codec.policies.assignments():
             await self._call("policies in force", "SetPolicyAssignment", request)
 
-    async def stream_routes(self, paths: Sequence[Path], withdrawn: Sequence[Path]) -> list[tuple[Path, RefusalError]]:
-        """Withdraw and announce paths in bulk; return those that were refused, the others are in the table."""
-        refused = []
-        for batch, is_withdraw in [
-            *((each, True) for each in _batches(withdrawn)),
-            *((each, False) for each in _batches(paths)),
-        ]:
-            refused += await self._send(batch, is_withdraw=is_withdraw)
-        return refused
+    async def stream_routes(self, batches: AsyncIterator[Batch]) -> list[tuple[Path, RefusalError]]:
+        """Announce and withdraw in bulk; return what was refused, the others are in the table.
 
-    async def _send(self, batch: Sequence[Path], *, is_withdraw: bool) -> list[tuple[Path, RefusalError]]:
+        gobgpd works on one batch while the next is made. It ends a stream at the first message with a bad path in it,
+        and does not say which; then each batch is sent by itself, which changes nothing for those that are in.
+        """
+        sent = []
+        stream = None
+        is_refused = False
+        try:
+            async for batch in batches:
+                sent.append(batch)
+                stream = stream or self._api.AddPathStream(timeout=STREAM_DEADLINE_S)
+                is_refused = is_refused or not await _is_taken(stream, self._message(batch))
+            if stream is None or (not is_refused and await _is_taken(stream)):
+                return []
+        finally:
+            if stream:
+                stream.cancel()
+        return [each for batch in sent for each in await self._send(batch)]
+
+    def _message(self, batch: Batch) -> Any:
+        return self._codec.routes.batch(batch.paths, is_withdraw=batch.is_withdraw)
+
+    async def _send(self, batch: Batch) -> list[tuple[Path, RefusalError]]:
         """Send one message. A bad path makes gobgpd refuse it as a whole: then its halves."""
-        message = self._codec.paths(() if is_withdraw else batch, batch if is_withdraw else ())
-        await asyncio.sleep(0)  # building it took a while
-        what = f"route {batch[0].prefix}" if len(batch) == 1 else f"{len(batch)} routes"
+        paths = batch.paths
+        what = f"route {paths[0].prefix}" if len(paths) == 1 else f"{len(paths)} routes"
         try:
             with _translated(what):
-                await self._api.AddPathStream(iter([message]), timeout=STREAM_DEADLINE_S)
+                await self._api.AddPathStream(iter([self._message(batch)]), timeout=STREAM_DEADLINE_S)
         except RefusalError as error:
-            if len(batch) == 1:
-                return [(batch[0], error)]
+            if len(paths) == 1:
+                return [(paths[0], error)]
         else:
             return []
-        middle = len(batch) // 2
-        return [
-            *await self._send(batch[:middle], is_withdraw=is_withdraw),
-            *await self._send(batch[middle:], is_withdraw=is_withdraw),
-        ]
+        middle = len(paths) // 2
+        halves = (paths[:middle], paths[middle:])
+        return [each for half in halves for each in await self._send(Batch(half, batch.is_withdraw))]
 
     async def add_peer(self, neighbor: Neighbor, *, is_restart: bool) -> None:
         """Begin a session."""
@@ -207,5 +227,18 @@ async def _detect(channel: Any, target: str, deadline_s: float) -> int:
     raise RefusalError(f"gobgpd: {target} speaks neither version 4 nor 3 of GoBGP's API")
 
 
-def _batches(paths: Sequence[Path]) -> Iterable[Sequence[Path]]:
-    return (paths[start : start + PATHS_AT_ONCE] for start in range(0, len(paths), PATHS_AT_ONCE))
+async def _is_taken(stream: Any, message: Any = None) -> bool:
+    """Write one more message, or the end; tells whether gobgpd takes what it got so far, as far as it has said so."""
+    try:
+        with _translated("routes"):
+            if message is None:
+                await stream.done_writing()
+                await stream
+            else:
+                with suppress(asyncio.InvalidStateError):  # it has ended the stream, and says why at the end
+                    await stream.write(message)
+                if stream.done():
+                    await stream
+    except RefusalError:
+        return False
+    return True

@@ -7,19 +7,16 @@ enumerations that 4 numbers from 1 and 3 from 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.any_pb2 import Any as Box
-
-from metalpy.announcement.routes import RouteAttributes
-from metalpy.bgp.paths import TAG, Path
+from metalpy.bgp.path_codec import PathCodec
+from metalpy.bgp.paths import TAG
 from metalpy.bgp.policy_codec import PolicyCodec
 from metalpy.bgp.wire import gobgp3_pb2, gobgp3_pb2_grpc, gobgp4_pb2, gobgp4_pb2_grpc
-from metalpy.model import Community, Family, LargeCommunity
+from metalpy.model import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from ipaddress import IPv4Address
 
     from metalpy.bgp.neighbors import Neighbor
@@ -29,11 +26,8 @@ ESTABLISHED = 6
 NAME_OF_GLOBAL = "global"  # a keyword in Python
 _AFI = {Family.IPV4: 1, Family.IPV6: 2}
 _UNICAST = 1
-_INCOMPLETE = 2
 _DEFERRAL_S = 5
 """After a restart with graceful restart, how long to wait for the slowest peer: gobgpd's default is six minutes."""
-_OWN_SIDE = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}
-"""The next hop that stands for the address of our side of the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +52,8 @@ class Codec:
         self.stub: Any = {3: gobgp3_pb2_grpc.GobgpApiStub, 4: gobgp4_pb2_grpc.GoBgpServiceStub}[version]
         shift = version - 4
         self._info = 5 + shift
-        self._global_table = 1 + shift
         self.policies = PolicyCodec(self.messages, shift, self.family)
+        self.routes = PathCodec(self.messages, version, self.family)
 
     # --- gobgpd itself
 
@@ -151,104 +145,3 @@ class Codec:
     def family(self, family: Family) -> Any:
         """Build an address family."""
         return self.messages.Family(afi=_AFI[family], safi=_UNICAST)
-
-    # --- routes
-
-    def paths(self, paths: Iterable[Path], withdrawn: Iterable[Path] = ()) -> Any:
-        """Build one message of a stream: paths to have and paths to have no more."""
-        request = self.messages.AddPathStreamRequest(table_type=self._global_table)
-        # Most paths differ in their prefix alone: copying a message is several times as fast as building it.
-        models: dict[object, Any] = {}
-        for kept, is_withdraw in ((withdrawn, True), (paths, False)):
-            for path in kept:
-                key = (path.attributes, path.tags, path.prefix.version, is_withdraw)
-                model = models.get(key)
-                if model is None:
-                    models[key] = model = self._path_without_prefix(path, is_withdraw=is_withdraw)
-                message = request.paths.add()
-                message.CopyFrom(model)
-                self._set_prefix(message, path)
-        return request
-
-    def _set_prefix(self, message: Any, path: Path) -> None:
-        network, length = str(path.prefix.network_address), path.prefix.prefixlen
-        if self.version == 3:  # noqa: PLR2004 - the API's version
-            message.nlri.Pack(self.messages.IPAddressPrefix(prefix=network, prefix_len=length))
-        else:
-            prefix = message.nlri.prefix
-            prefix.prefix, prefix.prefix_len = network, length
-
-    def table(self, family: Family) -> Any:
-        """Build the request for the table of one family."""
-        return self.messages.ListPathRequest(table_type=self._global_table, family=self.family(family))
-
-    def _path_without_prefix(self, path: Path, *, is_withdraw: bool) -> Any:
-        m, family, attributes = self.messages, Family.of(path.prefix), path.attributes
-        values = [m.OriginAttribute(origin=_INCOMPLETE), m.NextHopAttribute(next_hop=_OWN_SIDE[family])]
-        names = ["origin", "next_hop"]
-        if not is_withdraw:
-            larges = [
-                *(
-                    (each.global_administrator, each.local_data_1, each.local_data_2)
-                    for each in attributes.large_communities
-                ),
-                *((TAG, *tag) for tag in sorted(path.tags)),
-            ]
-            communities = [
-                m.LargeCommunity(global_admin=first, local_data1=second, local_data2=third)
-                for first, second, third in larges
-            ]
-            values.append(m.LargeCommunitiesAttribute(communities=communities))
-            names.append("large_communities")
-            if attributes.local_pref is not None:
-                values.append(m.LocalPrefAttribute(local_pref=attributes.local_pref))
-                names.append("local_pref")
-            if attributes.communities:
-                values.append(m.CommunitiesAttribute(communities=[each.value for each in attributes.communities]))
-                names.append("communities")
-        if self.version == 3:  # noqa: PLR2004 - the API's version
-            pattrs = [_boxed(value) for value in values]
-        else:
-            pattrs = [m.Attribute(**{name: value}) for name, value in zip(names, values, strict=True)]
-        return m.Path(pattrs=pattrs, family=self.family(family), is_withdraw=is_withdraw)
-
-    def own_path(self, destination: Any) -> Path | None:
-        """Read our path to a destination of the table; None if there is none of ours."""
-        for path in destination.paths:
-            if path.neighbor_ip in {"", "<nil>"}:
-                return self._read_path(destination.prefix, path)
-        return None
-
-    def _read_path(self, prefix: str, path: Any) -> Path:
-        m = self.messages
-        attributes: dict[str, Any] = {}
-        kinds = {"local_pref": m.LocalPrefAttribute, "communities": m.CommunitiesAttribute}
-        kinds["large_communities"] = m.LargeCommunitiesAttribute
-        for each in path.pattrs:
-            if self.version == 3:  # noqa: PLR2004 - the API's version
-                for name, kind in kinds.items():
-                    value = kind()
-                    if each.Unpack(value):
-                        attributes[name] = value
-            else:
-                name = each.WhichOneof("attr")
-                attributes[name] = getattr(each, name) if name else None
-        larges = sorted(
-            (each.global_admin, each.local_data1, each.local_data2)
-            for each in getattr(attributes.get("large_communities"), "communities", ())
-        )
-        return Path(
-            ip_network(prefix),
-            RouteAttributes(
-                attributes["local_pref"].local_pref if "local_pref" in attributes else None,
-                tuple(Community(value) for value in sorted(getattr(attributes.get("communities"), "communities", ()))),
-                tuple(LargeCommunity(*each) for each in larges if each[0] != TAG),
-            ),
-            frozenset((variant, peer) for administrator, variant, peer in larges if administrator == TAG),
-        )
-
-
-def _boxed(message: Any) -> Box:
-    box = Box()
-    box.Pack(message)
-    return box

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from metalpy.bgp.client import RefusalError
+from metalpy.bgp.client import PATHS_AT_ONCE, Batch, RefusalError
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.wanted import Actual, grown
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from metalpy.bgp.chronicle import Chronicle
     from metalpy.bgp.client import Gobgp
     from metalpy.bgp.exports import Export
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from metalpy.bgp.wanted import Wanted
     from metalpy.model import IPAddress, IPNetwork
 
-_AT_ONCE = 1000
-"""Announcements laid out between two turns of the event loop."""
 _NO_MARK = ""
 """Of a session that is there and is to be begun anew."""
 
@@ -98,38 +98,43 @@ class Upkeep:
         for address in [each for each in actual.marks if each not in wanted.sessions]:
             await self._client.remove_peer(address)
             del actual.marks[address]
-        while not wanted.is_laid_out:
-            for refused in wanted.lay_out(_AT_ONCE):
-                self._chronicle.complain(refused.what, refused.why)
-            await asyncio.sleep(0)
-        rules = wanted.exports(neighbors)
-        await self._apply(grown(rules, actual.exports))
-        await self._send()
+        await self._apply(grown(wanted.exports(neighbors), actual.exports))
+        for path, error in await self._client.stream_routes(self._batches(neighbors)):
+            actual.paths.pop(path.prefix, None)
+            self._refused[path.prefix] = path
+            self._chronicle.complain(f"route {path.prefix}", str(error))
         for each in neighbors:
             if actual.marks.get(each.address) != each.mark:
                 await self._begin(each)
-        await self._apply(rules)
+        await self._apply(wanted.exports(neighbors))
         self._is_cold = False
+
+    async def _batches(self, neighbors: Sequence[Neighbor]) -> AsyncIterator[Batch]:
+        """Work out what is to be sent, some of it at a time, each with its rules in force."""
+        actual, wanted = self._actual, self._wanted
+        while True:
+            for refused in wanted.lay_out(PATHS_AT_ONCE):
+                self._chronicle.complain(refused.what, refused.why)
+            announced, withdrawn = wanted.difference(actual.paths)
+            if self._refused:
+                announced = [path for path in announced if self._refused.get(path.prefix) != path]
+            if announced:
+                await self._apply(grown(wanted.exports(neighbors), actual.exports))
+            for path in withdrawn:
+                del actual.paths[path.prefix]
+            actual.paths.update((path.prefix, path) for path in announced)
+            for paths, is_withdraw in ((withdrawn, True), (announced, False)):
+                for start in range(0, len(paths), PATHS_AT_ONCE):
+                    yield Batch(paths[start : start + PATHS_AT_ONCE], is_withdraw)
+            if wanted.is_laid_out:
+                return
+            await asyncio.sleep(0)
 
     async def _apply(self, rules: frozenset[Export]) -> None:
         before = self._actual.exports
         if rules != before:
             await self._client.apply_policies(rules, assigned=before is not None)
             self._actual.exports = rules
-
-    async def _send(self) -> None:
-        announced, withdrawn = self._wanted.difference(self._actual.paths)
-        announced = [path for path in announced if self._refused.get(path.prefix) != path]
-        if not announced and not withdrawn:
-            return
-        refusals = await self._client.stream_routes(announced, withdrawn)
-        for path in withdrawn:
-            self._actual.paths.pop(path.prefix, None)
-        self._actual.paths.update((path.prefix, path) for path in announced)
-        for path, error in refusals:
-            self._actual.paths.pop(path.prefix, None)
-            self._refused[path.prefix] = path
-            self._chronicle.complain(f"route {path.prefix}", str(error))
 
     async def _begin(self, each: Neighbor) -> None:
         """Begin a session anew."""

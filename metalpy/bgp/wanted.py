@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -50,8 +51,9 @@ class Wanted:
         self._announcements: dict[IPNetwork, Announcement] = {}
         self._paths: dict[IPNetwork, Path] = {}
         self._variants: dict[IPNetwork, Mapping[Tag, RouteAttributes]] = {}
-        self._not_laid_out: dict[IPNetwork, None] = {}
-        self._changed: dict[IPNetwork, None] = {}
+        # Networks are costly to hash: these two may have one twice.
+        self._not_laid_out: deque[IPNetwork] = deque()
+        self._changed: list[IPNetwork] = []
         self._peer_numbers = Numbers()
         self._variant_numbers = Numbers()
         self._added: tuple[Community, ...] = ()
@@ -74,7 +76,7 @@ class Wanted:
                 kept[peer.address] = session
         self._last = (None, (None, {}))
         if kept.keys() != self.sessions.keys():  # what is for everybody is for others now
-            self._not_laid_out.update(dict.fromkeys(self._announcements))
+            self._not_laid_out.extend(self._announcements)
         self.sessions = kept
         return refused
 
@@ -83,25 +85,26 @@ class Wanted:
         for each in changes:
             if each.variants:
                 self._announcements[each.prefix] = each
-                self.families.add(Family.of(each.prefix))
+                if len(self.families) < len(Family):
+                    self.families.add(Family.of(each.prefix))
             else:
                 self._announcements.pop(each.prefix, None)
-            self._not_laid_out[each.prefix] = None
+            self._not_laid_out.append(each.prefix)
 
     def add_community(self, community: Community) -> None:
         """Add a community to every announcement, those of now and to come."""
         self._added = (*self._added, community)
-        self._not_laid_out.update(dict.fromkeys(self._announcements))
+        self._not_laid_out.extend(self._announcements)
 
     def withdraw_all(self) -> None:
         """Announce nothing any more."""
-        self._not_laid_out.update(dict.fromkeys(self._announcements))
+        self._not_laid_out.extend(self._announcements)
         self._announcements.clear()
 
     def lay_out(self, many: int) -> Iterator[Refused]:
         """Work out paths for that many changed announcements; yields those that cannot be, which stay as they were."""
-        for prefix in list(self._not_laid_out)[:many]:
-            del self._not_laid_out[prefix]
+        for _ in range(min(many, len(self._not_laid_out))):
+            prefix = self._not_laid_out.popleft()
             announcement = self._announcements.get(prefix)
             if announcement and self._added:
                 announcement = _with(announcement, self._added)
@@ -110,9 +113,10 @@ class Wanted:
             except ValueError as error:
                 yield Refused(f"route {prefix}", str(error))
                 continue
-            self._changed[prefix] = None
+            self._changed.append(prefix)
             _put(self._paths, prefix, path)
-            _put(self._variants, prefix, variants or None)
+            if variants or self._variants:
+                _put(self._variants, prefix, variants or None)
 
     def _lay_out(self, announcement: Announcement) -> tuple[Path | None, Mapping[Tag, RouteAttributes]]:
         """Work out one path. Most announcements differ in their prefix alone: what was found for the last one holds."""
@@ -144,13 +148,18 @@ class Wanted:
 
     def compare_all(self, actual: Mapping[IPNetwork, Path]) -> None:
         """Remember to compare everything: what gobgpd has is another's work."""
-        self._changed.update(dict.fromkeys((*self._paths, *actual)))
+        self._changed += (*self._paths, *actual)
 
     def difference(self, actual: Mapping[IPNetwork, Path]) -> tuple[list[Path], list[Path]]:
         """Give the paths to announce and those to withdraw, among what changed since it was last asked."""
-        changed, self._changed = self._changed, {}
-        announced = [path for prefix in changed if (path := self._paths.get(prefix)) and actual.get(prefix) != path]
-        withdrawn = [path for prefix in changed if (path := actual.get(prefix)) and prefix not in self._paths]
+        changed, self._changed = self._changed, []
+        announced, withdrawn = [], []
+        for prefix in dict.fromkeys(changed):
+            wanted, has = self._paths.get(prefix), actual.get(prefix)
+            if wanted is None:
+                withdrawn += [has] if has else []
+            elif wanted != has:
+                announced.append(wanted)
         return announced, withdrawn
 
     def prefixes(self, address: IPAddress) -> int:

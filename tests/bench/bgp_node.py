@@ -56,12 +56,7 @@ class BgpNode:
 
     def wait_for(self, many: int) -> float:
         """Wait until the router has that many prefixes; returns the time."""
-        statistics = "show bgp ipv4 unicast statistics json"
-        wait_until(
-            lambda: int(self.frr.json(statistics)["ipv4Unicast"][0]["totalPrefixes"]) == many,
-            DEADLINE_S,
-            f"{many} prefixes at the router",
-        )
+        wait_until(lambda: self.frr.count("ipv4") == many, DEADLINE_S, f"{many} prefixes at the router")
         return time.monotonic()
 
     def wait_for_one(self, route: str) -> float:
@@ -78,7 +73,7 @@ class BgpNode:
         tags = frozenset({(1, Numbers()(ROUTER))})
         paths = [Path(ip_network(prefix(first + number)), RouteAttributes(), tags) for number in range(many)]
         batches: list[Sequence[Path]] = [paths[at : at + PATHS_AT_ONCE] for at in range(0, many, PATHS_AT_ONCE)]
-        return [self._codec.paths((), each) if is_withdraw else self._codec.paths(each) for each in batches]
+        return [self._codec.routes.batch(each, is_withdraw=is_withdraw) for each in batches]
 
     def bare(self, messages: Sequence[Any]) -> float:
         """Send them; returns the time of the call."""

@@ -245,6 +245,11 @@ class Frr(Router):
         # What is withdrawn stands there as removed for a moment.
         return {prefix for prefix, paths in table.items() if not all("removed" in path for path in paths)}
 
+    def count(self, family: str) -> int:
+        """How many prefixes the table has, without reading it."""
+        (statistics,) = self.json(f"show bgp {family} unicast statistics json")[f"{family}Unicast"]
+        return int(statistics["totalPrefixes"])
+
     def routes(self, family: str) -> dict[str, Route]:
         """The table, with attributes of the best path."""
         shows = {prefix: f"show bgp {family} unicast {prefix} json" for prefix in sorted(self.prefixes(family))}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalpy.bgp.addresses import LocalAddresses
-from metalpy.bgp.client import PATHS_AT_ONCE, Gobgp, GoneError, RefusalError
+from metalpy.bgp.client import PATHS_AT_ONCE, Batch, Gobgp, GoneError, RefusalError
 from metalpy.bgp.exports import Export
 from metalpy.bgp.neighbors import Neighbor, neighbor
 from metalpy.bgp.paths import TAG, Path
@@ -16,7 +16,7 @@ from tests.unit.bgp.values import ROUTER_ID, attributes, network, peer, session
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.unit.bgp.fake_gobgpd import FakeGobgpd
 
@@ -40,11 +40,16 @@ def translated(peer: Peer) -> Neighbor:
     return result
 
 
+async def batches(paths: Sequence[Path], *, is_withdraw: bool = False) -> AsyncIterator[Batch]:
+    for start in range(0, len(paths), PATHS_AT_ONCE):
+        yield Batch(paths[start : start + PATHS_AT_ONCE], is_withdraw)
+
+
 async def test_routes_come_back_as_they_were_sent_and_only_ours(client: Gobgp) -> None:
     await client.start(ROUTER_ID)
-    assert await client.stream_routes([PLAIN, RICH], []) == []
+    assert await client.stream_routes(batches([PLAIN, RICH])) == []
     assert dict(await client.routes()) == {PLAIN.prefix: PLAIN, RICH.prefix: RICH}
-    assert await client.stream_routes([], [RICH]) == []
+    assert await client.stream_routes(batches([RICH], is_withdraw=True)) == []
     assert dict(await client.routes()) == {PLAIN.prefix: PLAIN}
 
 
@@ -52,13 +57,13 @@ async def test_routes_go_in_bulk_and_a_bad_one_takes_no_other_with_it(fake: Fake
     paths = [
         Path(network(f"10.1.{number >> 8}.{number & 255}/32"), attributes(), frozenset()) for number in range(2500)
     ]
-    await client.stream_routes(paths, [])
+    assert await client.stream_routes(batches(paths)) == []
     assert fake.calls == ["AddPathStream"] * 3
     assert PATHS_AT_ONCE == 1000
 
     fake.paths.clear()
     fake.bad_prefixes = {"10.1.0.77/32", "10.1.8.1/32"}
-    refused = await client.stream_routes(paths, [])
+    refused = await client.stream_routes(batches(paths))
 
     assert {str(path.prefix) for path, _ in refused} == fake.bad_prefixes
     assert "route 10.1.0.77/32: invalid prefix" in str(refused[0][1])
