@@ -11,9 +11,14 @@ from tests.nodes.site import CONVERGED_S, IPV4, NAMESPACE
 if TYPE_CHECKING:
     from tests.nodes.site import Site
 
+MOVES = 2
+"""Away from the owner and back to it, one fetch at a time."""
 
-def test_rolling_restart_of_both_daemons_loses_no_fetch_of_a_neighbour_that_knows_the_way(site: Site) -> None:
-    """Nobody answers for some seconds; a neighbour bridges that, and the owner stays."""
+
+def test_rolling_restart_of_both_daemons_breaks_no_fetch_but_those_under_way_when_the_owner_changes(
+    site: Site,
+) -> None:
+    """The other node answers meanwhile, and knows nothing of connections that were made to the owner."""
     site.deploy("web", 2)
     site.expose("web")
     site.await_addresses("web", IPV4)
@@ -40,7 +45,8 @@ def test_rolling_restart_of_both_daemons_loses_no_fetch_of_a_neighbour_that_know
         is_over.set()
         fetching.join()
 
-    assert not lost
+    assert len(lost) <= MOVES, lost
+    assert [error for error in lost if "reset" not in error] == []
     site.await_owner(IPV4, owner)
 
 
