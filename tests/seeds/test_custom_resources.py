@@ -13,6 +13,7 @@ from tests.seeds.test_bgp import gobgpd
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.seeds.resources import Object
     from tests.seeds.story import Story
 
 NODES = ("node1", "node2", "node3")
@@ -48,6 +49,27 @@ def test_layer2_pool_is_announced_while_it_is_advertised_and_keeps_its_services_
 
         story.delete(NGINX)
         wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "the deleted Service is silent")
+
+
+def test_address_is_silent_until_the_advertisement_names_an_interface_that_is_there(
+    tmp_path: Path, place: type[Story]
+) -> None:
+    def on(*interfaces: str) -> Object:
+        return resource("L2Advertisement", "layer2-lb", interfaces=list(interfaces))
+
+    with place(tmp_path, ["192.168.3.0/24"], first_node=103) as story:
+        story.use_resources()
+        story.configure_by(LAYER2_POOL, on("eth8", "eth9"))
+        story.deploy(NGINX)
+        story.start()
+        story.await_address(NGINX, "192.168.3.170")
+        story.await_event("default", "nginx-svc", "announceFailed", "eth8, eth9")
+        assert story.is_silent("192.168.3.170")
+
+        story.configure_by(LAYER2_POOL, on("eth0", "eth9"))
+        assert story.fetch("192.168.3.170").startswith("Welcome to nginx")
+        story.configure_by(LAYER2_POOL, on("eth9"))
+        wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "it is for no interface that is there")
 
 
 def test_router_reaches_a_service_over_all_nodes(tmp_path: Path, place: type[Story]) -> None:
