@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
+_LINES_AT_ONCE = 100
+"""Logged between two turns of the event loop."""
+
 
 class Speaker:
     """Feeds a cluster's changes to the announcement decisions and the result to the network.
@@ -62,6 +65,8 @@ class Speaker:
         self._announced: dict[Protocol, dict[ObjectKey, tuple[IPAddress, ...]]] = {each: {} for each in Protocol}
         self._reaches: dict[Protocol, Mapping[ObjectKey, Reach]] = {protocol: {} for protocol in self._protocols}
         """Where this node announces Services; never changed in place, as others have it too."""
+        self._words: list[tuple[str, dict[str, object]]] = []
+        """What was decided and is not logged yet."""
         self._config: AnyConfigChanged | None = None
         self._turn = asyncio.Lock()
 
@@ -130,8 +135,9 @@ class Speaker:
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
-            self._note_reaches(protocol, each, decisions)
             await each.announce(self._announced[protocol])
+            self._note_reaches(protocol, each, decisions)
+        await self._log_words()
         for key in gained:
             await self._emit(key, Severity.NORMAL, "nodeAssigned", f'announcing from node "{self._node}"')
 
@@ -194,14 +200,14 @@ class Speaker:
         self._announced[protocol][key] = decision.addresses
         for address in decision.addresses:
             self._metrics.announced(str(key), protocol, str(address))
-        _log.info(
-            "service has IP, announcing",
-            event_name="serviceAnnounced",
-            service=str(key),
-            ips=[str(address) for address in decision.addresses],
-            pool=decision.pool.name,
-            protocol=protocol,
-        )
+        facts: dict[str, object] = {
+            "event_name": "serviceAnnounced",
+            "service": str(key),
+            "ips": [str(address) for address in decision.addresses],
+            "pool": decision.pool.name,
+            "protocol": protocol,
+        }
+        self._words.append(("service has IP, announcing", facts))
 
     def _withdraw(self, key: ObjectKey, protocol: Protocol, reason: str) -> None:
         addresses = self._announced[protocol].pop(key, None)
@@ -209,14 +215,22 @@ class Speaker:
             return
         for address in addresses:
             self._metrics.withdrawn(str(key), protocol, str(address))
-        _log.info(
-            "withdrawing service announcement",
-            event_name="serviceWithdrawn",
-            service=str(key),
-            ip=[str(address) for address in addresses],
-            protocol=protocol,
-            reason=reason,
-        )
+        facts: dict[str, object] = {
+            "event_name": "serviceWithdrawn",
+            "service": str(key),
+            "ip": [str(address) for address in addresses],
+            "protocol": protocol,
+            "reason": reason,
+        }
+        self._words.append(("withdrawing service announcement", facts))
+
+    async def _log_words(self) -> None:
+        """Log what was decided. Ten thousand lines take a while, and the network was not to wait for them."""
+        words, self._words = self._words, []
+        for number, (text, facts) in enumerate(words, 1):
+            _log.info(text, **facts)
+            if number % _LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _warn_users(self, address: IPAddress, reason: str, message: str) -> None:
         """Warn the users of each Service whose address it is."""
