@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from tests.bench import flat
 from tests.bench.answers import Answers, Asker
+from tests.bench.lan_cluster import POOL
 from tests.bench.report import line
-from tests.bench.speaker_site import KERNEL, LEGACY, NEWER, OURS, POOL, SpeakerSite
+from tests.bench.speaker_site import KERNEL, LEGACY, NEWER, OURS, SpeakerSite
 from tests.lab import sandbox
 from tests.lab.lan import Lan
 

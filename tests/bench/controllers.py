@@ -83,7 +83,7 @@ NEWER = Program("metallb-0.15", _newer)
 
 def install_custom_resources(api: ControlPlane, addresses: str = POOL) -> None:
     """Give the newer MetalLB its CRDs, from its Go module, and the same pool as the ConfigMap has."""
-    install_crds(api)
+    install_crds(api, with_long_asns=True)
     pool = {
         "apiVersion": "metallb.io/v1beta1",
         "kind": "IPAddressPool",

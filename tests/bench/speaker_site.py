@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,13 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.bench import etcd_services
 from tests.bench.answers import Asker
-from tests.bench.controllers import install_custom_resources
-from tests.bench.etcd_services import NODE, SERVICES_NAMESPACE
 from tests.bench.flat_asker import address
-from tests.cluster.controllers import NAMESPACE, deployed
-from tests.lab.kube.control_plane import ControlPlane
+from tests.bench.lan_cluster import NEWER_POD, POOL, cluster_on, furnish_newer, metallb_speaker, our_speaker
 from tests.lab.lan import Host, Lan
-from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
@@ -31,18 +26,12 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 OURS, LEGACY, NEWER, KERNEL = "metalpy", "metallb-0.11", "metallb-0.15", "kernel"
-POOL = "10.0.0.0/16"
-API_ADDRESS = "192.168.1.250"
 ANSWERED_S = 120
 SETTLED_S = 200
 SETTLED_SHARE = 0.03
 """Of a core: less than this for a second means that a speaker has digested what there is."""
 
 _CONFIG = f"address-pools:\n- {{name: bench, protocol: layer2, addresses: [{POOL}]}}\n"
-_ADVERTISEMENTS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements"
-_POD = f"/api/v1/namespaces/{NAMESPACE}/pods"
-
-
 _REPLY_PROCESS = b"metalpy.layer2.responder"
 
 
@@ -63,15 +52,9 @@ class SpeakerSite:
             for name in (*self.speakers, KERNEL):
                 self.hosts[name] = self._host(name.replace(".", "-"))
                 self.lan.cable(self.hosts[name], self.client, self.interface(name))
-            for command in (
-                f"link add api0 type veth peer name api netns {self.lan.name}",
-                f"-n {self.lan.name} link set api master bridge up",
-                f"address add {API_ADDRESS}/24 dev api0",
-                "link set api0 up",
-            ):
-                subprocess.run(["ip", *command.split()], check=True)
-            self.api = undo.enter_context(ControlPlane(address=API_ADDRESS))
-            self._furnish()
+            self.api = undo.enter_context(cluster_on(self.lan, _CONFIG))
+            if NEWER in self.speakers:
+                furnish_newer(self.api, ("v1beta1", "L2Advertisement", {}))
             self._stack = undo.pop_all()
         return self
 
@@ -139,47 +122,16 @@ class SpeakerSite:
         subprocess.run(["bridge", "-n", self.lan.name, "link", "set", "dev", name, "isolated", "on"], check=True)
         return host
 
-    def _furnish(self) -> None:
-        names = ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SERVICES_NAMESPACE}},)
-        self.api.apply(*deployed("namespace.yaml"), *names)
-        self.api.apply(*deployed("rbac.yaml"))
-        metadata = {"name": "config", "namespace": NAMESPACE}
-        self.api.apply(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config": _CONFIG}},
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}},
-        )
-        ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Bench", "message": ""}]}
-        self.api.admin.patch(f"/api/v1/nodes/{NODE}/status", {"status": ready})
-        if NEWER in self.speakers:
-            install_custom_resources(self.api, POOL)
-            advertisement = {
-                "apiVersion": "metallb.io/v1beta1",
-                "kind": "L2Advertisement",
-                "metadata": {"name": "bench"},
-            }
-            self.api.admin.create(_ADVERTISEMENTS, advertisement)
-            container = {"name": "speaker", "image": "none"}
-            spec = {"nodeName": NODE, "containers": [container], "automountServiceAccountToken": False}
-            account = {"apiVersion": "v1", "kind": "ServiceAccount"}
-            self.api.apply({**account, "metadata": {"name": "default", "namespace": NAMESPACE}})
-            self.api.admin.create(_POD, {"metadata": {"name": NEWER.replace(".", "-")}, "spec": spec})
-
     def _ours(self, _: Host) -> list[str]:
-        kubeconfig = self.api.service_account_kubeconfig(NAMESPACE, "speaker")
-        place = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, "--host", "127.0.0.1"]
-        return [sys.executable, "-m", "metalpy", "speaker", *place, "--node-name", NODE, "--member", NODE]
+        return our_speaker(self.api)
 
     def _0_11(self, host: Host) -> list[str]:
         # Without a membership it announces nothing; alone in one it does.
         alone = ["-ml-bindaddr", host.address, "-ml-labels", "app=nobody", "-ml-secret-key", "0123456789abcdef"]
-        return [str(lab_binary("metallb-0.11-speaker")), *self._flags(), *alone]
+        return metallb_speaker(self.api, "0.11", *alone)
 
     def _0_15(self, _: Host) -> list[str]:
-        return [str(lab_binary("metallb-0.15-speaker")), *self._flags(), "-pod-name", NEWER.replace(".", "-")]
-
-    def _flags(self) -> list[str]:
-        place = ["-kubeconfig", str(self.api.kubeconfig), "-namespace", NAMESPACE, "-host", "127.0.0.1"]
-        return [*place, "-node-name", NODE]
+        return metallb_speaker(self.api, "0.15", "-pod-name", NEWER_POD)
 
 
 def cpu_s(host: Host, *, but: bytes = b"") -> float:
