@@ -116,6 +116,18 @@ def kill(pid: int) -> None:
     wait_until(lambda: is_gone(pid), SOON_S, f"process {pid} is gone")
 
 
+def freeze(pid: int) -> None:
+    """Stop a process as if it hung, and wait until none of its threads does anything any more."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{pid}/task")
+
+    def is_frozen() -> bool:
+        stats = ((each / "stat").read_text(encoding="ascii") for each in threads.iterdir())
+        return {text.rpartition(")")[2].split()[0] for text in stats} == {"T"}
+
+    wait_until(is_frozen, SOON_S, f"process {pid} stands still")
+
+
 def peer(address: str, asn: int, my_asn: int = 64500, **fields: Any) -> dict[str, Any]:
     """Describe a peer for `Speaker.keep`."""
     return {"address": address, "peer_asn": asn, "my_asn": my_asn, **fields}

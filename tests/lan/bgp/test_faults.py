@@ -24,7 +24,7 @@ from tests.lab.lan import Lan
 from tests.lab.relay import Relay
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
-from tests.lan.bgp.speaker import AS_IN_PRODUCTION, SOON_S, UP_S, Speaker, directory, gobgpd, kill, peer
+from tests.lan.bgp.speaker import AS_IN_PRODUCTION, SOON_S, UP_S, Speaker, directory, freeze, gobgpd, kill, peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ class Site:
             self._await_word(frr, due)
             heard = self._heard(frr)
             before = heard.pop(passing(self.round - 1), 0)
-            assert heard == Counter(due), frr.host.name
+            assert heard == Counter(due), self._station.updates(frr.host.address, self._mark)
             assert before <= (frr in anew)
 
     def _await_word(self, frr: Frr, due: tuple[str, ...]) -> None:
@@ -217,7 +217,7 @@ def test_gobgpd_hangs(site: Site) -> None:
     site.settle()
     for _ in range(RESTARTS):
         former = speaker.gobgpd_pid()
-        os.kill(former, signal.SIGSTOP)
+        freeze(former)
         site.pass_on(speaker)
         began_s = time.monotonic()
         speaker.await_another(former)
@@ -262,7 +262,7 @@ def test_gobgpd_beside_us_that_hangs_is_named_and_caught_up_with(site: Site) -> 
     with remote(site.node) as (process, line):
         speaker = site.start("--hang", str(HANG_S), target=f"unix://{line.path}")
         site.settle()
-        process.send_signal(signal.SIGSTOP)
+        freeze(process.pid)
         site.pass_on(speaker)
         speaker.wait_for_log(event="not as wanted", what="gobgpd")
         (told,) = speaker.logs(event="not as wanted")
