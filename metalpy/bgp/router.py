@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from metalpy.background import Background
 from metalpy.bgp.addresses import LocalAddresses, local_addresses
 from metalpy.bgp.chronicle import Chronicle, Complaint, SessionChange
 from metalpy.bgp.diagnosis import PATIENCE_S, Diagnosis
@@ -82,27 +83,22 @@ class Router:
         self._diagnosis = Diagnosis(
             self._wanted, self._chronicle, lambda: self._reconciler.client is not None, patience_s=patience_s
         )
-        self._group = asyncio.TaskGroup()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
         self._updates: dict[IPAddress, tuple[int, int]] = {}
         """UPDATE messages of earlier runs of gobgpd, and of this one when it was last asked."""
 
     async def __aenter__(self) -> Self:
         await self._daemon.start(self._chronicle.hear)
-        await self._group.__aenter__()
-        work = (self._daemon.keep(), self._reconciler.run(), self._diagnosis.run())
-        self._tasks = [self._group.create_task(each) for each in work]
+        await self._background.__aenter__()
+        for work in (self._daemon.keep(), self._reconciler.run(), self._diagnosis.run()):
+            self._background.spawn(work)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        # A task group needs to know of a cancellation, which may be its own; other errors are not its business.
-        own = (kind, error, trace) if kind and issubclass(kind, asyncio.CancelledError) else (None, None, None)
         try:
-            await self._group.__aexit__(*own)
+            await self._background.__aexit__(kind, error, trace)
         finally:
             self._daemon.leave()
 
@@ -144,9 +140,7 @@ class Router:
         if await self._settle():
             self._wanted.keep(())
             await self._settle()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.cancel()
         await self._daemon.end()
 
     async def _settle(self) -> bool:

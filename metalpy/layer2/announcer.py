@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from metalpy.background import Background
 from metalpy.layer2.absences import Absence, Absences
 from metalpy.layer2.conflicts import Conflict, Conflicts
 from metalpy.layer2.interfaces import ALL, watch
@@ -25,7 +26,7 @@ from metalpy.layer2.reply_path import Counts, ReplyPath
 from metalpy.layer2.unasked import Timing, Unasked, build_templates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
     from metalpy.layer2.interfaces import Choice, Interface, Interfaces
@@ -71,18 +72,17 @@ class Announcer:
         self._macs: dict[int, str] = {}
         """The last MAC of every interface there ever was."""
         self._carriers: Mapping[int, int] = {}
-        self._replies = ReplyPath(self._spawn, self._hear_claim, orphan_s=orphan_s, instance=instance)
+        self._background = Background()
+        self._replies = ReplyPath(self._background.spawn, self._hear_claim, orphan_s=orphan_s, instance=instance)
         self._unasked = Unasked(self._replies, timing, self._announce_freed)
-        self._group = asyncio.TaskGroup()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._replies.start()
-        await self._group.__aenter__()
+        await self._background.__aenter__()
         ready = asyncio.Event()
-        self._spawn(self._replies.keep())
-        self._spawn(self._follow_interfaces(ready))
-        self._spawn(self._unasked.run())
+        self._background.spawn(self._replies.keep())
+        self._background.spawn(self._follow_interfaces(ready))
+        self._background.spawn(self._unasked.run())
         try:
             await ready.wait()
         except BaseException as error:
@@ -93,19 +93,10 @@ class Announcer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        # A task group needs to know of a cancellation, which may be its own; other errors are not its business.
-        own = (kind, error, trace) if kind and issubclass(kind, asyncio.CancelledError) else (None, None, None)
         try:
-            await self._group.__aexit__(*own)
+            await self._background.__aexit__(kind, error, trace)
         finally:
             await self._replies.end(self._linger_s)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._group.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     @property
     def pid(self) -> int:
