@@ -13,23 +13,10 @@ from pathlib import Path
 from tests.lab.parts import LabError, lab_binary
 from tests.lab.routers import debian_root
 from tests.lab.wait import wait_until
-from tests.seeds.edge import Edge
-from tests.seeds.story import CONVERGED_S, App, Story
+from tests.seeds.edge import ADDRESS, FIRST_POOL, NGINX, Edge
+from tests.seeds.story import CONVERGED_S, Story
 from tests.seeds.telling import Differed, demo, expect, say, shown, told
 
-CONFIG = """\
-peers:
-- peer-address: 192.168.3.180
-  peer-asn: 65000
-  my-asn: 65001
-address-pools:
-- name: first-pool
-  protocol: bgp
-  addresses:
-  - 192.168.0.10-192.168.0.99
-"""
-NGINX = App("nginx-svc")
-ADDRESS = "192.168.0.10"
 DEAD = "node2"
 UP_S = 40
 """gobgpd 3 waits for up to 9 s before it calls a peer, and again where the first call was for nothing."""
@@ -49,7 +36,7 @@ def play(directory: Path) -> None:
 
 def _announce(story: Story, edge: Edge) -> None:
     say("ConfigMap: peer 192.168.3.180, AS 65000; we are AS 65001. Pool first-pool, bgp, 192.168.0.10-192.168.0.99.")
-    story.configure(CONFIG)
+    story.configure(FIRST_POOL)
     story.deploy(NGINX)
     begun = time.monotonic()
     story.start(f"--gobgpd={_gobgpd()}")

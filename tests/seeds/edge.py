@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING, Self
 
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
-from tests.seeds.story import CONVERGED_S
+from tests.seeds.story import CONVERGED_S, App
 
 if TYPE_CHECKING:
     from tests.seeds.story import Story
 
 OUTSIDE = "10.99.0"
+FIRST_POOL = """\
+peers:
+- peer-address: 192.168.3.180
+  peer-asn: 65000
+  my-asn: 65001
+address-pools:
+- name: first-pool
+  protocol: bgp
+  addresses: [192.168.0.10-192.168.0.99]
+"""
+"""What story T1 configures; the first Service gets `ADDRESS`."""
+ADDRESS = "192.168.0.10"
+NGINX = App("nginx-svc")
 
 
 class Edge:

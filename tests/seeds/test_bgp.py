@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
-from tests.seeds.edge import Edge
+from tests.seeds.edge import ADDRESS, FIRST_POOL, NGINX, Edge
 from tests.seeds.story import CONVERGED_S, App
 
 if TYPE_CHECKING:
@@ -14,16 +14,6 @@ if TYPE_CHECKING:
 
     from tests.seeds.story import Story
 
-FIRST_POOL = """\
-peers:
-- peer-address: 192.168.3.180
-  peer-asn: 65000
-  my-asn: 65001
-address-pools:
-- name: first-pool
-  protocol: bgp
-  addresses: [192.168.0.10-192.168.0.99]
-"""
 LAN_POOL = """\
 peers:
 - peer-address: 192.168.10.254
@@ -34,8 +24,6 @@ address-pools:
   protocol: {protocol}
   addresses: [192.168.28.200-192.168.28.230]
 """
-NGINX = App("nginx-svc")
-ADDRESS, PREFIX = "192.168.0.10", "192.168.0.10"
 
 
 def gobgpd() -> str:
@@ -57,21 +45,21 @@ def test_router_reaches_a_service_over_all_nodes_and_the_others_when_one_dies(
         story.await_address(NGINX, ADDRESS)
 
         edge.await_summary(dict.fromkeys(nodes, ("Established", 1)))
-        edge.await_next_hops(PREFIX, *nodes)
+        edge.await_next_hops(ADDRESS, *nodes)
         assert edge.fetch(ADDRESS).startswith("Welcome to nginx on node")
         assert story.is_silent(ADDRESS), "nobody answers for it on the LAN: it is announced by BGP alone"
         announced = story.await_event("default", "nginx-svc", "nodeAssigned")
         assert announced["message"].startswith("announcing from node")
 
         story.kill_node("node2")
-        edge.await_next_hops(PREFIX, "node1", "node3")
+        edge.await_next_hops(ADDRESS, "node1", "node3")
         assert edge.fetch(ADDRESS).startswith("Welcome to nginx on node")
 
         story.end_speaker("node1")
-        edge.await_next_hops(PREFIX, "node3")
+        edge.await_next_hops(ADDRESS, "node3")
 
         story.break_backends(NGINX)
-        edge.await_next_hops(PREFIX)
+        edge.await_next_hops(ADDRESS)
         assert edge.summary()["node3"] == ("Established", 0)
 
 

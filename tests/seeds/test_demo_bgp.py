@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.seeds.demo_bgp import ADDRESS, play
+from tests.seeds.demo_bgp import play
+from tests.seeds.edge import ADDRESS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lab.lan import Host, Lan
 from tests.lab.routers import Frr, GobgpdRouter, Neighbor
 from tests.lab.wait import wait_until
 from tests.lan.bgp.speaker import PROGRAM, SOON_S, UP_S, Speaker, directory, gobgpd, peer
@@ -18,16 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.lab.lan import Host, Lan
+
 NODE, R1, NOWHERE = "192.168.1.1", "192.168.1.2", "192.168.1.77"
 ROUTE = "198.51.100.1/32"
 BFD_MS = 100
 STEADY_MS = 3000
-
-
-@pytest.fixture
-def lan() -> Iterator[Lan]:
-    with Lan() as lan:
-        yield lan
 
 
 @pytest.fixture
