@@ -104,8 +104,14 @@ LIMITS = (
         "router ID 10.9.9.2 differs",
         id="two-router-ids",
     ),
+    pytest.param(
+        EBGP_PEER + "}\n" + IBGP_PEER + EBGP_PEER.removeprefix("peers:\n") + ", peer-port: 1790}\n",
+        None,
+        f"peer {EBGP}:1790: {EBGP} is also the address of peer {EBGP}:179 listed before it",
+        id="one-address-twice",
+    ),
 )
-"""What gobgpd cannot: peers, which of them ours then has no session with, and what it says of that."""
+"""What gobgpd cannot: peers, which router ours then has no session with, if any, and what it says of that."""
 PEER_OPTIONS = (
     pytest.param(EBGP_PEER.replace("64600", "4200000123") + "}\n", "remote-as 4200000123", id="as-of-four-octets"),
     pytest.param(EBGP_PEER + ", password: geheim}\n", "password geheim", id="password"),
@@ -183,8 +189,10 @@ def test_sessions_of_both_speakers_are_alike(site: TwoSpeakers, peers: str) -> N
 
 
 @pytest.mark.parametrize(("peers", "silent", "reason"), LIMITS)
-def test_session_that_only_metallb_can_have_is_told(site: TwoSpeakers, peers: str, silent: str, reason: str) -> None:
-    site.edit(Case("limit", config(peers=peers), {}), silent=(silent,))
+def test_session_that_only_metallb_can_have_is_told(
+    site: TwoSpeakers, peers: str, silent: str | None, reason: str
+) -> None:
+    site.edit(Case("limit", config(peers=peers), {}), silent=(silent,) if silent else ())
 
     for router in (EBGP, IBGP):
         announced = both(HOST)[router]
