@@ -34,6 +34,8 @@ _SLOWER = 1.2
 """How much longer each pause is than the one before: what was away for a while is noticed in a fifth of that."""
 _PATIENCE_S = 3.0
 """A gobgpd that is away for less, as while it starts, is not worth a word."""
+_CLOCKS_S = 0.01
+"""By how much a deadline of gRPC may come early on the event loop's clock."""
 _RENEWABLE = 4
 """The version of gobgpd that calls a new peer sooner than one that it has lost."""
 
@@ -107,8 +109,10 @@ class Reconciler:
                 error = _first(group)
                 if isinstance(error, SilenceError):
                     self._give_up_on_silence()
-                elif not isinstance(error, GoneError) or loop.time() - seen_s > _PATIENCE_S:
-                    self._chronicle.complain(GOBGPD, str(error))
+                else:
+                    self._answered_s = loop.time()  # what is not there does not hang
+                    if not isinstance(error, GoneError) or loop.time() - seen_s > _PATIENCE_S:
+                        self._chronicle.complain(GOBGPD, str(error))
                 self._chronicle.lose_all()
             await asyncio.sleep(pause_s)
             pause_s = min(RETRY_S, pause_s * _SLOWER)
@@ -116,7 +120,7 @@ class Reconciler:
     def _give_up_on_silence(self) -> None:
         """End a gobgpd that hangs, where it is ours to end: its sessions would last until the peers' hold times."""
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._answered_s < self._pace.hang_s:
+        if now_s - self._answered_s < self._pace.hang_s - _CLOCKS_S:
             return
         silent_s = f"{self._pace.hang_s:g}"
         what_follows = "it is killed and started anew" if self._daemon.kill() else "sessions end with their hold times"
