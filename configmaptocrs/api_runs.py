@@ -92,7 +92,8 @@ async def _apply(options: Options, conversion: Conversion) -> Exit:
         report(options, failed, told=findings)
         tell(f"wrote {written} of {len(needed)} objects, and stopped: run it again when that is mended")
         return Exit.FAILED
-    tell(f"wrote {written} of {count} objects; the others were there as they are wanted")
+    rest = "" if written == count else f"; the other {count - written} were there as they are wanted"
+    tell(f"wrote {written} of {count} objects{rest}")
     return Exit.DONE
 
 

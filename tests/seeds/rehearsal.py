@@ -32,7 +32,7 @@ AUTO = "--config-source=auto"
 NEIGHBOUR_SETTINGS = {
     "base_reachable_time_ms": "500",
     "delay_first_probe_time": "1",
-    "retrans_time_ms": "250",
+    "retrans_time_ms": "500",
     "ucast_solicit": "1",
     "mcast_solicit": "4",
 }
@@ -115,7 +115,7 @@ class Rehearsal(ApiStory):
     def ask_the_lan_often(self) -> None:
         """Let the client believe what it knows of its neighbours for a second, not for half a minute.
 
-        Nobody on the LAN may then fall silent for longer than a moment, whoever knows the way already.
+        An address that nobody answers for is lost to it after three seconds then, though it knew the way.
         """
         for setting, value in NEIGHBOUR_SETTINGS.items():
             self.client.sysctl(f"net/ipv4/neigh/eth0/{setting}", value)
