@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from tests.lab.kube.certificates import Pair
 
 TIMEOUT_S = 30.0
+IDLE_S = 30.0
+"""An older connection is not used again: the API server closes one that was idle for 90 s."""
 _MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -46,6 +49,7 @@ class Client:
             context.load_cert_chain(pair.certificate, pair.key)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+        self._used_s = time.monotonic()
 
     def get(self, path: str, *, accept: str = "application/json") -> Any:
         """Read an object or a list."""
@@ -77,6 +81,8 @@ class Client:
         accept: str = "application/json",
     ) -> Any:
         """Send one request and return the answer: JSON as objects, anything else as text."""
+        if time.monotonic() > self._used_s + IDLE_S:
+            self.close()
         body = None if content is None else json.dumps(content).encode()
         headers = {**self._headers, "Accept": accept, **({"Content-Type": content_type} if body else {})}
         try:
@@ -88,6 +94,8 @@ class Client:
             if isinstance(error, OSError):
                 raise
             raise ConnectionError(f"{method} {path}: {error!r}") from error
+        finally:
+            self._used_s = time.monotonic()
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise ApiRefusal(method, path, answer.status, text)
         return json.loads(text) if "json" in answer.headers.get("Content-Type", "") else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metalpy.announcement.routes import Announcement
@@ -59,6 +59,7 @@ def synchronise(wanted: Wanted, table: dict[IPNetwork, Path]) -> tuple[list[Path
     return announced, withdrawn
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.lists(st.lists(announcements, max_size=6), max_size=8), st.lists(announcements, max_size=4))
 def test_table_is_as_wanted_after_any_history(
     history: Sequence[Sequence[Announcement]], left: Sequence[Announcement]
