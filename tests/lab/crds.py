@@ -16,15 +16,14 @@ from tests.lab.toolchain import go_command, needed_release
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.lab.kube.control_plane import ControlPlane
 
 METALLB = "metallb-0.15"
 OURS = Path(__file__).parents[2] / "deploy" / "crds"
 READY_S = 30
 _HIGHEST_ASN = 2**32 - 1
-_KINDS = frozenset(
-    {"ipaddresspools", "bgppeers", "bgpadvertisements", "l2advertisements", "bfdprofiles", "communities"}
-)
 
 
 def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
@@ -33,12 +32,14 @@ def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
     MetalLB up to 0.15 calls AS numbers int32 with a maximum beyond that, for which Kubernetes 1.36 refuses every
     BGPPeer; `with_long_asns` they are int64, as in 0.16.
     """
+    plurals: set[str] = set()
     for file in sorted((_module_directory(METALLB) / "config" / "crd" / "bases").glob("*.yaml")):
         definitions = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
         if with_long_asns:
             _lengthen(definitions)
         api.apply(*definitions)
-    wait_until(lambda: _is_served(api), READY_S, "the API server serves MetalLB's custom resources")
+        plurals.update(_plurals(definitions))
+    wait_until(lambda: _is_served(api, plurals), READY_S, "the API server serves MetalLB's custom resources")
 
 
 def install_our_crds(api: ControlPlane, *further: dict[str, Any]) -> None:
@@ -46,8 +47,14 @@ def install_our_crds(api: ControlPlane, *further: dict[str, Any]) -> None:
     api.kubectl("apply", "-f", str(OURS))
     if further:
         api.apply(*further)
-    plurals = {definition["spec"]["names"]["plural"] for definition in further}
-    wait_until(lambda: _is_served(api, _KINDS | plurals), READY_S, "the API server serves our custom resources")
+    plurals = _plurals(further)
+    for file in OURS.glob("*.yaml"):
+        plurals |= _plurals(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    wait_until(lambda: _is_served(api, plurals), READY_S, "the API server serves our custom resources")
+
+
+def _plurals(definitions: Iterable[dict[str, Any]]) -> set[str]:
+    return {definition["spec"]["names"]["plural"] for definition in definitions}
 
 
 def _lengthen(schema: Any) -> None:
@@ -59,7 +66,7 @@ def _lengthen(schema: Any) -> None:
         _lengthen(inner)
 
 
-def _is_served(api: ControlPlane, kinds: frozenset[str] = _KINDS) -> bool:
+def _is_served(api: ControlPlane, kinds: set[str]) -> bool:
     """Tell whether every kind is listed; for a while after it is defined it is refused as initializing."""
     groups = api.admin.get("/apis")["groups"]
     if not any(group["name"] == "metallb.io" for group in groups):
