@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-RETRY_S = 1.0
+RETRY_S = 0.2
 """Longest pause between tries to reach gobgpd."""
 _FIRST_RETRY_S = 0.05
 _SLOWER = 1.2
