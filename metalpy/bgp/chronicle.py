@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOG_DELAY_S = 0.2
-"""How long the reason for a session's end may be behind the end: it comes from gobgpd's log."""
+_LOG_LOOKS = 5
+"""How long the reason for a session's end is waited for, and how often: it comes from gobgpd's log, behind the end."""
 GOBGPD = "gobgpd"
 """What is complained of where it is not a session or a route."""
 SESSION = "session"
@@ -84,7 +85,18 @@ class Chronicle:
             if address not in self._up:
                 self._begin(address)
         elif address in self._up and address not in self._ending:
-            self._ending[address] = asyncio.get_running_loop().call_later(_LOG_DELAY_S, self._end, address)
+            self._await_reason(address, _LOG_LOOKS)
+
+    def _await_reason(self, address: IPAddress, looks: int) -> None:
+        """End a session when the reason is known, or nobody has said it for long."""
+
+        def look() -> None:
+            if looks > 1 and not self.reason(address):
+                self._await_reason(address, looks - 1)
+            else:
+                self._end(address)
+
+        self._ending[address] = asyncio.get_running_loop().call_later(_LOG_DELAY_S, look)
 
     def _begin(self, address: IPAddress) -> None:
         self._up[address] = peer = self._name(address) or str(address)

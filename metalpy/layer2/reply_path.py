@@ -174,10 +174,11 @@ class ReplyPath:
             for address, counts in self._counts.items():
                 self._earlier[address] = self._earlier.get(address, _NOTHING) + counts
             self._counts = {}
-            self._begin()
             if loop.time() - started_s < RETRY_S:
                 await asyncio.sleep(RETRY_S)
             await self._start_again()
+            async with self._filling:  # what was told until now, the process that died was told
+                self._begin()
             self._spawn(self.fill())
 
     async def _start_again(self) -> None:

@@ -46,6 +46,16 @@ def test_replacement_knows_what_was_announced_while_there_was_none(node: Node, c
     ]
 
 
+def test_replacement_knows_what_was_announced_while_it_was_being_started(node: Node, client: Host) -> None:
+    node.announce("192.168.1.241")
+    os.kill(node.ask("pid"), signal.SIGKILL)
+    node.wait_for_log(op="arpReply", status=-signal.SIGKILL)
+    node.announce("192.168.1.241", IP)
+    node.wait_for_log(2, event_name="createARPResponder")
+
+    assert len(exchange(client, request("192.168.1.241", sender=client), request(IP, sender=client))) == 2
+
+
 def test_process_outlives_signals_meant_for_the_speaker(node: Node, client: Host) -> None:
     node.announce(IP)
     child = node.ask("pid")
