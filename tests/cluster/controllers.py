@@ -115,6 +115,10 @@ class Site:
 
         return wait_until(found, CONVERGED_S, f"an event {reason} ({words}) on {kind} {name}")[0]
 
+    def await_writes(self, many: int) -> None:
+        """Wait until the audit log has so many of them: it is a little behind."""
+        wait_until(lambda: len(self.writes()) >= many, CONVERGED_S, f"{many} writes in the audit log")
+
     def writes(self) -> list[Object]:
         """List what controllers wrote to Services, from the audit log."""
         return [

@@ -118,9 +118,10 @@ def test_set_that_drops_an_assigned_address_is_refused(site: Site) -> None:
 def test_deletion_of_all_pools_touches_no_service_nor_does_a_restart(site: Site, flag: str) -> None:
     site.api.apply(pool("first", "10.8.0.0/24"))
     site.service("nginx")
+    before = len(site.writes())
     first = site.start(CRS, flag, "--leader-elect-identity=me")
     site.await_addresses("nginx", "10.8.0.0")
-    before = len(site.writes())
+    site.await_writes(before + 1)
 
     site.api.kubectl("-n", NAMESPACE, "delete", "ipaddresspool", "first")
     first.await_event("configStale")
@@ -132,7 +133,8 @@ def test_deletion_of_all_pools_touches_no_service_nor_does_a_restart(site: Site,
     site.await_addresses("fresh", "10.9.0.0")
 
     assert site.addresses("nginx") == ["10.8.0.0"], "within the grace: the rest of the pools may be on its way"
-    assert len(site.writes()) == before + 1
+    site.await_writes(before + 2)
+    assert len(site.writes()) == before + 2
 
 
 def test_auto_reads_the_configmap_while_there_is_one_and_then_the_pools(site: Site) -> None:

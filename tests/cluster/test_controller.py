@@ -58,19 +58,21 @@ def test_restart_writes_nothing_and_keeps_every_address(site: Site) -> None:
     for number in range(5):
         site.service(f"app-{number}")
     me = "--leader-elect-identity=me"
+    before = len(site.writes())
     first = site.start(me)
     for number in range(5):
         site.await_addresses(f"app-{number}", f"10.206.65.{234 + number}")
     site.api.admin.delete("/api/v1/namespaces/default/services/app-0")
     first.await_log(lambda line: line.get("event") == "serviceDeleted", "the deletion was seen")
     first.kill()
-    before = len(site.writes())
+    site.await_writes(before + 5)
 
     site.start(me).await_event("configLoaded")
     site.service("late")
 
     site.await_addresses("late", "10.206.65.234")
-    assert len(site.writes()) == before + 1, "only the new Service is written"
+    site.await_writes(before + 6)
+    assert len(site.writes()) == before + 6, "only the new Service is written"
 
 
 def test_old_rights_are_enough_and_nothing_of_the_service_is_lost(site: Site) -> None:
