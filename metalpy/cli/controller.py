@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from functools import partial
 from typing import Any
 
 import click
-import uvloop
 
 from metalpy.cli.options import (
     cluster_options,
@@ -29,5 +29,4 @@ def controller(**options: Any) -> None:
     logs.configure(options["log_level"])
     cluster = cluster_settings(options)
     controller = partial(run_controller, cluster, controller_settings(options))
-    # Most of what a status write costs this process is the event loop's part of TLS, which uvloop halves.
-    sys.exit(uvloop.run(programs.serve(http_settings(options), controller)))
+    sys.exit(asyncio.run(programs.serve(http_settings(options), controller)))
