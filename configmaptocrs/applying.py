@@ -15,9 +15,9 @@ from configmaptocrs.failure import ConversionError
 from configmaptocrs.findings import Finding
 from configmaptocrs.objects import REFERENCES_FIRST, SECRET, full_name, place_of
 from configmaptocrs.verify import held_besides
-from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.api_session import CONFLICT, NOT_FOUND, ApiError
 from metalpy.cluster.lists import objects_in
-from metalpy.cluster.served import NOT_FOUND, served_kinds
+from metalpy.cluster.served import served_kinds
 from metalpy.config.resource_objects import GROUP
 from metalpy.errors import ClusterError
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 _WRITER = {"fieldManager": "configmaptocrs", "fieldValidation": "Strict"}
 """Strictly: a field that these definitions do not know would vanish without a word."""
-CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)

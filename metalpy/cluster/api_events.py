@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.api_session import NOT_FOUND, ApiError
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ EVENTS_A_SECOND = 50
 EVENTS_A_SECOND_BESIDE_WRITES = 10
 """Status writes come first: while some are under way Events take only a small share of the API server."""
 
-NOT_FOUND = 404
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 _log = structlog.get_logger()

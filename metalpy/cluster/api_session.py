@@ -43,6 +43,7 @@ FAREWELL_S = 0.25
 """What aiohttp asks to be given: connections under TLS end a moment after their session."""
 
 RETRY_S = 1.0
+FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 403, 404, 409, 410
 TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.announcement.states import Shown, corrections, of_former_owners
-from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.api_session import FORBIDDEN, NOT_FOUND, ApiError
 from metalpy.cluster.state_objects import (
     FORMS,
     GROUP_VERSION,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 QUIET_S = 0.3
 """What changes at once is written once."""
 LOOK_S = 60.0
-FORBIDDEN, NOT_FOUND = 403, 404
 _AT_ONCE = 8
 """Writes in flight."""
 

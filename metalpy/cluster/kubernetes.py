@@ -10,7 +10,7 @@ import structlog
 
 from metalpy.cluster.api_events import EventRecorder
 from metalpy.cluster.api_resources import ApiResources
-from metalpy.cluster.api_session import ApiError, ApiSession
+from metalpy.cluster.api_session import CONFLICT, NOT_FOUND, ApiError, ApiSession
 from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink, SpeakerPodSink
 from metalpy.cluster.api_states import ApiStates
 from metalpy.cluster.interface import (
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 SPEAKER_PODS = "app=metallb,component=speaker"
 """The labels of speakers' Pods in MetalLB's manifests and ours."""
-NOT_FOUND = 404
-CONFLICT = 409
 
 _log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from metalpy.cluster.api_session import ApiError, ApiSession, Json
+from metalpy.cluster.api_session import GONE, ApiError, ApiSession, Json
 from metalpy.cluster.lists import pages_of, trimmed
 from metalpy.errors import ClusterError
 
@@ -26,7 +26,6 @@ WATCH_S = (240, 300)
 
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 10.0
-GONE = 410
 
 DOUBTS = 6
 """Lists from the past that are not believed, one after the other: some ten seconds."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from metalpy.cluster.api_session import ApiError
+from metalpy.cluster.api_session import NOT_FOUND, ApiError
 from metalpy.config.resource_objects import GROUP, VERSIONS
 
 if TYPE_CHECKING:
     from metalpy.cluster.api_session import ApiSession
-
-NOT_FOUND = 404
 
 
 async def served_kinds(session: ApiSession) -> dict[str, tuple[str, str]]:

@@ -10,8 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from metalpy.announcement.states import Shown, Verdict
 from metalpy.cluster import api_states
-from metalpy.cluster.api_session import ApiSession
-from metalpy.cluster.api_states import FORBIDDEN
+from metalpy.cluster.api_session import FORBIDDEN, ApiSession
 from metalpy.cluster.kubernetes import KubernetesCluster
 from metalpy.cluster.state_objects import Writer
 from metalpy.model import ObjectKey, Protocol
