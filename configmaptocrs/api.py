@@ -18,7 +18,7 @@ from metalpy.cluster.served import served_kinds
 from metalpy.cluster.traffic import Uncounted
 from metalpy.config.configmap import config_text
 from metalpy.config.document import compose
-from metalpy.config.resource_objects import BASIC_AUTH, GROUP
+from metalpy.config.resource_objects import BASIC_AUTH
 from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ async def cluster_services(session: ApiSession) -> list[KnownService]:
 async def held_resources(session: ApiSession, namespace: str, *, with_secrets: bool) -> list[Object]:
     """Read the custom resources of a namespace, and the Secrets that its BGPPeers name if asked to."""
     resources: list[Object] = []
-    for kind, (version, plural) in sorted((await served_kinds(session)).items()):
-        path = f"/apis/{GROUP}/{version}/namespaces/{namespace}/{plural}"
-        resources += [resource_from(obj, kind, f"{GROUP}/{version}") for obj in await objects_in(session, path)]
+    for kind, served in sorted((await served_kinds(session)).items()):
+        found = await objects_in(session, served.path(namespace))
+        resources += [resource_from(obj, kind, served.api_version) for obj in found]
     secrets: list[Object] = []
     if with_secrets and any(map(secret_named_by, resources)):
         path = f"/api/v1/namespaces/{namespace}/secrets"

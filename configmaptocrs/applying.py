@@ -18,7 +18,6 @@ from configmaptocrs.verify import held_besides
 from metalpy.cluster.api_session import CONFLICT, NOT_FOUND, ApiError
 from metalpy.cluster.lists import objects_in
 from metalpy.cluster.served import served_kinds
-from metalpy.config.resource_objects import GROUP
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -92,16 +91,13 @@ async def _paths(session: ApiSession, objects: Iterable[Object]) -> dict[str, st
     """Give the path of the collection of every kind that is served, in the namespace of the objects."""
     served = await served_kinds(session)
     paths: dict[str, str] = {}
-    for one in objects:
-        kind, namespace = one["kind"], one["metadata"]["namespace"]
+    for namespace in {one["metadata"]["namespace"] for one in objects}:
         paths |= {SECRET: f"/api/v1/namespaces/{namespace}/secrets"}
-        paths |= {
-            each: f"/apis/{GROUP}/{version}/namespaces/{namespace}/{plural}"
-            for each, (version, plural) in served.items()
-        }
-        if not paths.get(kind, "").startswith((f"/apis/{one['apiVersion']}/", f"/api/{one['apiVersion']}/")):
+        paths |= {each: its.path(namespace) for each, its in served.items()}
+    for kind, version in {(one["kind"], one["apiVersion"]): None for one in objects}:
+        if not paths.get(kind, "").startswith((f"/apis/{version}/", f"/api/{version}/")):
             text = "is not served by this API server: install its definitions first"
-            raise ConversionError(f"{kind} of {one['apiVersion']} {text}, MetalLB's or those in deploy/crds")
+            raise ConversionError(f"{kind} of {version} {text}, MetalLB's or those in deploy/crds")
     return paths
 
 

@@ -12,7 +12,7 @@ from metalpy.cluster.api_sinks import ResourceSink
 from metalpy.cluster.reflector import Reflector, Resource
 from metalpy.cluster.resources import resource_set
 from metalpy.cluster.served import served_kinds
-from metalpy.config.resource_objects import BASIC_AUTH, GROUP, OLD_POOL, VERSIONS
+from metalpy.config.resource_objects import BASIC_AUTH, OLD_POOL, VERSIONS
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from metalpy.cluster.api_session import ApiSession
     from metalpy.cluster.interface import ResourcesChanged
+    from metalpy.cluster.served import ServedKind
 
 QUIET_S = 0.3
 """Objects that are written at once come one by one: they are one change when none comes for this long..."""
@@ -110,11 +111,9 @@ class ApiResources:
                 except ClusterError as error:
                     _log.debug("what is served is not known just now", op="watch", error=str(error))
 
-    def _follow(self, served: dict[str, tuple[str, str]]) -> None:
+    def _follow(self, served: dict[str, ServedKind]) -> None:
         for kind in sorted(served.keys() - self._sinks.keys()):
-            version, plural = served[kind]
-            path = f"/apis/{GROUP}/{version}/namespaces/{self._namespace}/{plural}"
-            self._add(kind, f"{GROUP}/{version}", Resource(path))
+            self._add(kind, served[kind].api_version, Resource(served[kind].path(self._namespace)))
 
     def _add(self, kind: str, version: str, resource: Resource) -> None:
         sink = self._sinks[kind] = ResourceSink(kind, version, self._touched.set)

@@ -15,6 +15,8 @@ import structlog
 
 from metalpy.announcement.states import Shown, corrections, of_former_owners
 from metalpy.cluster.api_session import FORBIDDEN, NOT_FOUND, ApiError
+from metalpy.cluster.lists import objects_in
+from metalpy.cluster.served import served_at
 from metalpy.cluster.state_objects import (
     FORMS,
     GROUP_VERSION,
@@ -83,21 +85,12 @@ class ApiStates:
                     await self._changed.wait()
 
     async def _write(self, shown: Shown) -> None:
-        served = await self._served() - self._refused
+        served = {each["name"] for each in await served_at(self._session, GROUP_VERSION)} - self._refused
         if STATES in served:
             await self._unless_refused(STATES, self._write_verdict(shown))
         for protocol, form in FORMS.items():
             if self._writer.node and form.plural in served:
                 await self._unless_refused(form.plural, self._write_announced(form, shown.announced.get(protocol, {})))
-
-    async def _served(self) -> set[str]:
-        try:
-            found = await self._session.get(f"/apis/{GROUP_VERSION}")
-        except ApiError as error:
-            if error.code == NOT_FOUND:
-                return set()
-            raise
-        return {each["name"] for each in found["resources"]}
 
     async def _unless_refused(self, plural: str, write: Awaitable[None]) -> None:
         try:
@@ -125,8 +118,7 @@ class ApiStates:
         return of_former_owners(self._writer.node, gained, await self._list(form, {})) if gained else ()
 
     async def _list(self, form: Form, query: Mapping[str, str]) -> list[Held]:
-        found = await self._session.get(self._path(form.plural), query)
-        return [form.held(obj) for obj in found.get("items") or ()]
+        return [form.held(obj) for obj in await objects_in(self._session, self._path(form.plural), query)]
 
     async def _create(self, form: Form, key: ObjectKey, reach: Reach) -> None:
         body = form.new(self._writer, self._namespace, key)
