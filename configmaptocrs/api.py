@@ -13,11 +13,12 @@ from metalpy.cluster.api_session import ApiSession
 from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME
 from metalpy.cluster.lists import objects_in
 from metalpy.cluster.objects import config_from
-from metalpy.cluster.resources import resource_from, resource_set, secret_named_by
+from metalpy.cluster.resources import resource_from, resource_set
 from metalpy.cluster.served import served_kinds
 from metalpy.cluster.traffic import Uncounted
 from metalpy.config.configmap import config_text
 from metalpy.config.document import compose
+from metalpy.config.references import secret_named_by
 from metalpy.config.resource_objects import BASIC_AUTH
 from metalpy.errors import ConfigError
 

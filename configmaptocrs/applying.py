@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from configmaptocrs.diffs import meaning_of
 from configmaptocrs.failure import ConversionError
 from configmaptocrs.findings import Finding
-from configmaptocrs.objects import REFERENCES_FIRST, SECRET, full_name, place_of
+from configmaptocrs.objects import REFERENCES_FIRST, SECRET, full_name
 from configmaptocrs.verify import held_besides
 from metalpy.cluster.api_session import CONFLICT, NOT_FOUND, ApiError
 from metalpy.cluster.lists import objects_in
 from metalpy.cluster.served import served_kinds
+from metalpy.config.references import place_of
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:

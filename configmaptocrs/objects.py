@@ -57,9 +57,3 @@ def full_name(one: Object) -> str:
     """Give kind, namespace and name, as errors have them."""
     metadata = one["metadata"]
     return f"{one['kind']} {metadata['namespace']}/{metadata['name']}"
-
-
-def place_of(one: Object) -> tuple[str, str, str]:
-    """Give kind, namespace and name: what tells an object from others."""
-    metadata = one["metadata"]
-    return one["kind"], metadata["namespace"], metadata["name"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from configmaptocrs.environment import environment_findings, node_findings
 from configmaptocrs.findings import Finding
 from configmaptocrs.limits import looks_at_shared_nodes, mode_limits
-from configmaptocrs.objects import SECRET, full_name, place_of
+from configmaptocrs.objects import SECRET, full_name
 from configmaptocrs.service_checks import service_findings
 from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, UNITES_NATIVE_ADVERTISEMENTS, Mode, Target
 from metalpy.announcement.equivalence import Side, differences
@@ -16,6 +16,7 @@ from metalpy.announcement.meaning import Carries, EqualLengths, Reading
 from metalpy.config.document import compose_all
 from metalpy.config.findings import Findings
 from metalpy.config.nodes import text_of, value_of
+from metalpy.config.references import place_of
 from metalpy.config.resource_objects import PEER, objects_of
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects, parse_resources

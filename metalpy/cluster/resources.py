@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metalpy.cluster.interface import ConfigChanged, ResourcesChanged
-from metalpy.config.resource_objects import PEER, POOL
+from metalpy.config.references import place_of, secret_named_by, selects_namespaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,27 +39,12 @@ def resource_set(
     namespaces_unseen: bool = False,
 ) -> ResourcesChanged:
     """Put a set together: Secrets of the namespace that its BGPPeers name, Namespaces where a pool selects any."""
-    objects = sorted(resources, key=_place)
+    objects = sorted(resources, key=place_of)
     named = {name for obj in objects if (name := secret_named_by(obj))}
-    wanted = [secret for secret in secrets if _place(secret)[1:] in {(namespace, name) for name in named}]
+    wanted = [secret for secret in secrets if place_of(secret)[1:] in {(namespace, name) for name in named}]
     if any(map(selects_namespaces, objects)):
         wanted += namespaces
-    return ResourcesChanged(namespace, (*objects, *sorted(wanted, key=_place)), secrets_unseen, namespaces_unseen)
-
-
-def secret_named_by(obj: Mapping[str, Any]) -> str:
-    """Name the Secret that a BGPPeer has its password in; empty if it has none, or is no BGPPeer."""
-    spec = obj.get("spec")
-    reference = spec.get("passwordSecret") if obj.get("kind") == PEER and isinstance(spec, dict) else None
-    name = reference.get("name") if isinstance(reference, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def selects_namespaces(obj: Mapping[str, Any]) -> bool:
-    """Tell whether an IPAddressPool selects namespaces by their labels."""
-    spec = obj.get("spec")
-    allocation = spec.get("serviceAllocation") if obj.get("kind") == POOL and isinstance(spec, dict) else None
-    return isinstance(allocation, dict) and bool(allocation.get("namespaceSelectors"))
+    return ResourcesChanged(namespace, (*objects, *sorted(wanted, key=place_of)), secrets_unseen, namespaces_unseen)
 
 
 def gone(change: AnyConfigChanged) -> AnyConfigChanged:
@@ -67,8 +52,3 @@ def gone(change: AnyConfigChanged) -> AnyConfigChanged:
     if isinstance(change, ConfigChanged):
         return ConfigChanged(change.key, None, change.uid)
     return ResourcesChanged(change.namespace)
-
-
-def _place(obj: Json) -> tuple[str, str, str]:
-    metadata = obj["metadata"]
-    return obj["kind"], metadata.get("namespace", ""), metadata["name"]

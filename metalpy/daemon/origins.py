@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from metalpy.cluster.interface import ConfigChanged, ResourcesChanged
-from metalpy.cluster.resources import secret_named_by
 from metalpy.config.configmap import config_text
 from metalpy.config.honoured import without_namespaces
 from metalpy.config.legacy import parse_legacy
+from metalpy.config.references import place_of, secret_named_by
 from metalpy.config.resource_objects import BASIC_AUTH, PEER, POOL, object_of
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects
@@ -17,7 +17,7 @@ from metalpy.errors import ConfigError
 from metalpy.model import Event, ObjectKey, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from metalpy.cluster.interface import AnyConfigChanged
@@ -87,7 +87,8 @@ class ResourcesOrigin:
 
     def __init__(self, change: ResourcesChanged) -> None:
         self._change = change
-        self._objects = {_identity(obj): obj for obj in change.objects}
+        places = ((place_of(obj), obj) for obj in change.objects)
+        self._objects = {(kind, ObjectKey(namespace, name)): obj for (kind, namespace, name), obj in places}
         self.place = {"resources": change.namespace}
         self.is_there = has_pool(change.objects)
 
@@ -121,11 +122,6 @@ class ResourcesOrigin:
         obj = self._objects.get((kind, key), {})
         uid, version = obj.get("metadata", {}).get("uid", ""), obj.get("apiVersion", "")
         return Event(kind, key, Severity.WARNING, reason, message, component, uid, version)
-
-
-def _identity(obj: Mapping[str, Any]) -> tuple[str, ObjectKey]:
-    metadata = obj["metadata"]
-    return obj["kind"], ObjectKey(metadata.get("namespace", ""), metadata["name"])
 
 
 def _line(problem: Problem) -> str:
