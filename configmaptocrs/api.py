@@ -10,13 +10,12 @@ from configmaptocrs.cluster_files import known_services, nodes_of
 from configmaptocrs.failure import ConversionError
 from configmaptocrs.source import Source
 from metalpy.cluster.api_session import ApiSession
-from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME
 from metalpy.cluster.lists import objects_in
 from metalpy.cluster.objects import config_from
 from metalpy.cluster.resources import resource_from, resource_set
 from metalpy.cluster.served import served_kinds
 from metalpy.cluster.traffic import Uncounted
-from metalpy.config.configmap import config_text
+from metalpy.config.configmap import config_text, possible_names
 from metalpy.config.document import compose
 from metalpy.config.references import secret_named_by
 from metalpy.config.resource_objects import BASIC_AUTH
@@ -38,7 +37,7 @@ async def connected(kubeconfig: str) -> AsyncIterator[ApiSession]:
 
 async def source_in(session: ApiSession, namespace: str, name: str) -> Source:
     """Read the ConfigMap; without a name the one that the daemons would take. Raises `ConversionError`."""
-    names = (name,) if name else (DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME)
+    names = possible_names(name)
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     for each in names:
         # A list of one, since the daemons are granted no more.

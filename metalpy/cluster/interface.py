@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from metalpy.announcement.states import Shown
     from metalpy.model import Endpoint, Event, Ingress, Node, ObjectKey, Service, SpeakerPod
 
-DEFAULT_CONFIG_NAME = "config"
-FALLBACK_CONFIG_NAME = "metallb-config"
-"""The ConfigMap of 0.9-era Helm installs; read when no name was asked for and only this one exists."""
-
 
 @dataclass(frozen=True, slots=True)
 class ServiceChanged:

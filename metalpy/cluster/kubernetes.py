@@ -14,8 +14,6 @@ from metalpy.cluster.api_session import CONFLICT, NOT_FOUND, ApiError, ApiSessio
 from metalpy.cluster.api_sinks import ConfigSink, EndpointsSink, NodeSink, ServiceSink, SliceSink, SpeakerPodSink
 from metalpy.cluster.api_states import ApiStates
 from metalpy.cluster.interface import (
-    DEFAULT_CONFIG_NAME,
-    FALLBACK_CONFIG_NAME,
     AnyConfigChanged,
     ConfigChanged,
     Synced,
@@ -24,6 +22,7 @@ from metalpy.cluster.objects import status_managers, status_to
 from metalpy.cluster.reflector import Reflector, Resource
 from metalpy.cluster.resources import gone
 from metalpy.cluster.state_objects import Writer
+from metalpy.config.configmap import possible_names
 from metalpy.config.source import ConfigSource, chosen
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
@@ -59,13 +58,14 @@ class KubernetesCluster:
     ) -> None:
         self._session = session
         self._namespace = namespace
-        names = (config_name,) if config_name else (DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME)
         self._source = source
         self._resources: ApiResources | None = None
         self._reported: AnyConfigChanged | None = None
         """The configuration that was reported last."""
         self._synced = False
-        self._configs: dict[ObjectKey, ConfigChanged | None] = {ObjectKey(namespace, name): None for name in names}
+        self._configs: dict[ObjectKey, ConfigChanged | None] = {
+            ObjectKey(namespace, name): None for name in possible_names(config_name)
+        }
         self._for_speaker = for_speaker
         self._slices = slices
         self._events = EventRecorder(session, lambda: self._writes > 0)

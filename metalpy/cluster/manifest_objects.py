@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metalpy.cluster.fields import Fields
-from metalpy.cluster.interface import DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME, ConfigChanged
+from metalpy.cluster.interface import ConfigChanged
 from metalpy.cluster.manifest_text import Located, documents_of
 from metalpy.cluster.objects import (
     config_from,
@@ -18,6 +18,7 @@ from metalpy.cluster.objects import (
     service_from,
 )
 from metalpy.cluster.resources import resource_from
+from metalpy.config.configmap import possible_names
 from metalpy.config.resource_objects import BASIC_AUTH, GROUP, VERSIONS
 from metalpy.config.source import ConfigSource
 from metalpy.errors import ManifestError
@@ -104,8 +105,7 @@ class ConfigScope:
     @property
     def keys(self) -> tuple[ObjectKey, ...]:
         """The keys that are looked for, the preferred one first."""
-        names = (self.name,) if self.name else (DEFAULT_CONFIG_NAME, FALLBACK_CONFIG_NAME)
-        return tuple(ObjectKey(self.namespace, name) for name in names)
+        return tuple(ObjectKey(self.namespace, name) for name in possible_names(self.name))
 
 
 def content_of(text: str, file: str, scope: ConfigScope) -> FileContent:

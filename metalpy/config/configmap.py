@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIG_KEY = "config"
+USUAL_NAMES = ("config", "metallb-config")
+"""The ConfigMap's own: the second is of 0.9-era Helm installs, and counts only where the first is not there."""
+
+
+def possible_names(asked: str | None) -> tuple[str, ...]:
+    """Name the ConfigMaps that may hold the configuration: the one asked for, or these. The first there is counts."""
+    return (asked,) if asked else USUAL_NAMES
 
 
 def config_text(data: Mapping[str, str]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from metalpy.config.configmap import CONFIG_KEY, config_text
+from metalpy.config.configmap import CONFIG_KEY, USUAL_NAMES, config_text
 from metalpy.config.document import Mapping, Scalar, compose_all
 from metalpy.config.nodes import dealiased, objects_within, text_of, value_of
 from metalpy.errors import ConfigError
 
-USUAL_NAMES = ("config", "metallb-config")
 _LOOKS_LIKE_MANIFEST = re.compile(r"""^\s*["']?kind["']?\s*:\s*["']?ConfigMap""", re.MULTILINE)
 
 
