@@ -27,14 +27,12 @@ def report(options: Options, findings: Iterable[Finding], *, told: Iterable[Find
     findings = list(findings)
     for finding in findings:
         tell(finding.describe())
-    if options["report"]:
-        write_file(Path(options["report"]), [to_json([*told, *findings])])
+    _save(options, [*told, *findings])
 
 
 def verdict(options: Options, findings: Sequence[Finding]) -> Exit:
     """Write findings and what they come to to standard output; gives the exit status."""
-    if options["report"]:
-        write_file(Path(options["report"]), [to_json(findings)])
+    _save(options, findings)
     for finding in findings:
         sys.stdout.write(finding.describe() + "\n")
     if any(finding.is_difference for finding in findings):
@@ -46,3 +44,8 @@ def verdict(options: Options, findings: Sequence[Finding]) -> Exit:
     sys.stdout.write(words + "\n")
     sys.stdout.flush()
     return status
+
+
+def _save(options: Options, findings: Sequence[Finding]) -> None:
+    if options["report"]:
+        write_file(Path(options["report"]), [to_json(findings)])

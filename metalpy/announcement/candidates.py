@@ -102,8 +102,7 @@ class Rosters:
         return frozenset().union(*found) if found else None
 
     def _obstacle_of(self, name: str, layer2: Iterable[L2Advertisement]) -> Obstacle | None:
-        node = self._speakers.nodes.get(name)
-        labels = dict(node.labels) if node else {}
+        labels = self._speakers.labels(name)
         if EXCLUDE_LABEL in labels and not self._rules.ignore_exclude_label:
             return Obstacle.NODE_EXCLUDED
         if not any(any_selector_matches(entry.node_selectors, labels) for entry in layer2):
@@ -136,8 +135,7 @@ class Rosters:
         return found
 
     def _score(self, name: str, entries: Iterable[L2Advertisement]) -> int:
-        node = self._speakers.nodes.get(name)
-        labels = dict(node.labels) if node else {}
+        labels = self._speakers.labels(name)
         selecting = (entry for entry in entries if any_selector_matches(entry.node_selectors, labels))
         return sum(one.weight for entry in selecting for one in entry.preferred if one.selector.matches(labels))
 
@@ -149,8 +147,7 @@ class Rosters:
         layer2 = announced.pool.layer2
         if not any(entry.interfaces for entry in layer2):
             return None
-        node = self._speakers.nodes.get(name)
-        labels = dict(node.labels) if node else {}
+        labels = self._speakers.labels(name)
         entries = _for_service(layer2, service)
         return interfaces_of(entry for entry in entries if any_selector_matches(entry.node_selectors, labels))
 

@@ -28,6 +28,11 @@ class Speakers:
         """Every node that counts, alive or away."""
         return self.alive | self.away
 
+    def labels(self, name: str) -> dict[str, str]:
+        """Give the labels of a node."""
+        node = self.nodes.get(name)
+        return dict(node.labels) if node else {}
+
 
 def shown_alive(nodes: Mapping[str, Node], pods: Iterable[SpeakerPod], own: str) -> frozenset[str]:
     """Name the nodes whose speakers a cluster shows alive.

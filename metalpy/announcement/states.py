@@ -67,13 +67,18 @@ def corrections(node: str, owner: str, wanted: Mapping[ObjectKey, Reach], held: 
     for each in held:
         if each.node != node:
             continue
-        if each.service not in wanted or each.service in known or owner not in {"", each.owner}:
+        if each.service not in wanted or each.service in known or is_of_another(each.owner, owner):
             delete.append(each.name)
             continue
         known.add(each.service)
         if each.reach != wanted[each.service]:
             change.append((each.name, each.service))
     return Corrections(tuple(delete), tuple(change), tuple(sorted(wanted.keys() - known)))
+
+
+def is_of_another(owner: str, own: str) -> bool:
+    """Tell whether an object goes with another Pod than the daemon's own; a daemon in no Pod takes what it finds."""
+    return own not in {"", owner}
 
 
 def of_former_owners(node: str, gained: Collection[ObjectKey], held: Iterable[Held]) -> tuple[str, ...]:

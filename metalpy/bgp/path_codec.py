@@ -50,10 +50,8 @@ class PathCodec:
 
     def _set_prefix(self, message: Any, path: Path) -> None:
         # What `str` gives, but for IPv4 in IPv6, at a quarter of the cost.
-        network, length = (
-            inet_ntop(_SOCKETS[path.prefix.version], path.prefix.network_address.packed),
-            path.prefix.prefixlen,
-        )
+        network = inet_ntop(_SOCKETS[path.prefix.version], path.prefix.network_address.packed)
+        length = path.prefix.prefixlen
         if self.version == 3:  # noqa: PLR2004 - the API's version
             message.nlri.Pack(self.messages.IPAddressPrefix(prefix=network, prefix_len=length))
         else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from metalpy.announcement.states import Shown, corrections, of_former_owners
+from metalpy.announcement.states import Shown, corrections, is_of_another, of_former_owners
 from metalpy.cluster.api_session import FORBIDDEN, NOT_FOUND, ApiError
 from metalpy.cluster.lists import objects_in
 from metalpy.cluster.served import served_at
@@ -133,7 +133,7 @@ class ApiStates:
     async def _write_verdict(self, shown: Shown) -> None:
         name = self._writer.state_name
         present = await self._read_state(name)
-        if present and self._writer.pod_uid not in {"", owner_of(present)}:
+        if present and is_of_another(owner_of(present), self._writer.pod_uid):
             await self._delete(STATES, name)
             present = None
         if present is None:
