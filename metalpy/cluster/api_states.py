@@ -73,24 +73,30 @@ class ApiStates:
         while True:
             await asyncio.sleep(QUIET_S)
             self._changed.clear()
+            has_kinds = True
             try:
-                await self._write(self._shown or Shown())
+                has_kinds = await self._write(self._shown or Shown())
                 self._told = ""
             except ClusterError as error:
                 if self._told != (told := str(error)):
                     _log.warning("cannot show the state in objects", op="showState", error=told)
                 self._told = told
+            if not has_kinds:  # then no change is worth a question
+                await asyncio.sleep(LOOK_S)
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._changed.wait()
 
-    async def _write(self, shown: Shown) -> None:
+    async def _write(self, shown: Shown) -> bool:
+        """Write what differs; tells whether there is any kind to write to."""
         served = {each["name"] for each in await served_at(self._session, GROUP_VERSION)} - self._refused
         if STATES in served:
             await self._unless_refused(STATES, self._write_verdict(shown))
         for protocol, form in FORMS.items():
             if self._writer.node and form.plural in served:
                 await self._unless_refused(form.plural, self._write_announced(form, shown.announced.get(protocol, {})))
+        return bool(served & {STATES, *(form.plural for form in FORMS.values())})
 
     async def _unless_refused(self, plural: str, write: Awaitable[None]) -> None:
         try:
