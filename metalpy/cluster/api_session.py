@@ -1,7 +1,8 @@
 """Raw JSON to and from an API server, over the official client's configuration, credentials and connections.
 
-The client's generated methods validate every object, at more than a millisecond of CPU each; metalpy reads a few
-fields of many objects. So its session is used and its methods are not.
+The client's generated methods validate every object, at more than a millisecond of CPU each, and its way to send a
+request costs a third of what aiohttp's own does; metalpy reads and writes a few fields of many objects. So one session
+serves both, and for what is written for each Service the client is not asked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from yarl import URL
 
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
@@ -34,6 +35,9 @@ Json = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
 """RFC 7386: lists are replaced, null removes."""
 
+LONGEST_LINE = 2**21
+"""Bytes of one event of a watch: more than an object may have in etcd."""
+
 CONNECT_S = 10
 REQUEST_S = 60
 SILENCE_S = 330
@@ -48,6 +52,9 @@ TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
 
 _log = structlog.get_logger()
+
+_REQUEST = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
+_WATCH = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -69,6 +76,12 @@ class ApiSession:
         self.traffic = traffic
         self.client = ApiClient(configuration)
         """The official client on the same connections, for what it has that we do not need to have."""
+        way = {
+            "server_hostname": configuration.tls_server_name,
+            "proxy": configuration.proxy,
+            "proxy_headers": configuration.proxy_headers,
+        }
+        self._way = {name: value for name, value in way.items() if value}
 
     @classmethod
     async def open(cls, kubeconfig: Path | None, traffic: Traffic) -> Self:
@@ -85,10 +98,16 @@ class ApiSession:
         except (ConfigException, OSError, ValueError) as error:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
             raise ClusterError(f"{where}: {error}") from error
-        _look_at_environment_once(configuration)
+        configuration.proxy = _proxy(configuration)
         return cls(configuration, traffic)
 
     async def __aenter__(self) -> Self:
+        rest = self.client.rest_client
+        rest.pool_manager = self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=rest.maxsize, ssl=rest.ssl_context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=LONGEST_LINE,
+        )
         return self
 
     async def __aexit__(
@@ -174,8 +193,8 @@ class ApiSession:
 
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Yield the JSON lines of a watch until the server ends it. Raises as the other calls do."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-        async with self._response("GET", path, query, timeout=timeout) as response:
+        response = await self._response("GET", path, query, timeout=_WATCH)
+        async with response:
             try:
                 async for line in response.content:
                     yield json.loads(line)
@@ -202,16 +221,15 @@ class ApiSession:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
-        async with self._response(
-            method, path, query or {}, timeout=timeout, body=body, content_type=content_type
-        ) as response:
+        response = await self._response(
+            method, path, query or {}, timeout=_REQUEST, body=body, content_type=content_type
+        )
+        async with response:
             try:
                 return await response.read()
             except _UNREACHABLE as error:
                 raise ClusterError(f"{method} {path}: {error!r}") from error
 
-    @asynccontextmanager
     async def _response(
         self,
         method: str,
@@ -221,36 +239,38 @@ class ApiSession:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - a limit of the connection, not of the call
         body: Json | None = None,
         content_type: str = "application/json",
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> aiohttp.ClientResponse:
+        """Send a request; gives the answer, not yet read, to be closed by the caller. Raises what is none."""
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
+        data = None if body is None else json.dumps(body).encode()
         try:
             for setting in (await self._configuration.auth_settings()).values():
                 headers[setting["key"]] = setting["value"]
-            answer = await self.client.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
+            response = await self._http.request(
+                method, URL(url, encoded=True), headers=headers, data=data, timeout=timeout, **self._way
             )
         except (*_UNREACHABLE, ConfigException) as error:
             self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
             raise ClusterError(f"{method} {path}: {error!r}") from error
-        response: aiohttp.ClientResponse = answer.response
         self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
-        async with response:
-            if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
+        if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
+            async with response:
                 raise await _api_error(response)
-            yield response
+        return response
 
 
-def _look_at_environment_once(configuration: Configuration) -> None:
-    """Take the proxy for the API server from the environment now, where the kubeconfig names none.
+def _proxy(configuration: Configuration) -> str | None:
+    """Find the proxy for the API server: the kubeconfig's, else the environment's, which is asked this once.
 
-    Else the session asks the environment for a proxy and ~/.netrc for a password at each request, each in a thread:
-    that is a third of what a request costs, and a password found there beside our token would be refused.
+    A session that trusts the environment looks there for a proxy and into ~/.netrc for a password at each request,
+    each in a thread: that is a third of what a request costs, and a password found there beside our token would be
+    refused.
     """
+    if configuration.proxy:
+        return str(configuration.proxy)
     host = urlsplit(configuration.host)
-    if not configuration.proxy and not proxy_bypass(host.hostname or ""):
-        configuration.proxy = getproxies().get(host.scheme)
-    configuration.client_session_kwargs = {"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()}
+    return None if proxy_bypass(host.hostname or "") else getproxies().get(host.scheme)
 
 
 async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
