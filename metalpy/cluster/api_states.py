@@ -1,15 +1,16 @@
 """Objects on an API server in which a daemon shows its state: kept as they are to be, where their kinds are served.
 
-They are looked at after each change of what is to be shown, and once a minute beside: who deletes one gets it back.
-Nothing depends on them, so what cannot be read or written now is tried again then.
+They are looked at once a minute: who deletes one gets it back. In between, what was seen and written is remembered,
+since with thousands of Services a look costs far more than a change. Nothing depends on them, so what cannot be read
+or written now is tried again then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -21,6 +22,7 @@ from metalpy.cluster.state_objects import (
     FORMS,
     GROUP_VERSION,
     NODE_LABEL,
+    SERVICE_LABEL,
     STATES,
     configuration_state,
     configuration_status,
@@ -41,6 +43,10 @@ QUIET_S = 0.3
 LOOK_S = 60.0
 _AT_ONCE = 8
 """Writes in flight."""
+_FEW = 50
+"""Services that can be asked for by name in one request."""
+
+Written = TypeVar("Written")
 
 _log = structlog.get_logger()
 
@@ -56,6 +62,8 @@ class ApiStates:
         self._changed = asyncio.Event()
         self._refused: set[str] = set()
         """Kinds, by plural, that may not be written."""
+        self._held: dict[str, dict[str, Held]] = {}
+        """This node's objects of each kind, by name: as seen at the last look, and written since."""
         self._settled: dict[str, set[ObjectKey]] = {}
         """The Services of each kind for which other nodes' objects have been removed."""
         self._told = ""
@@ -84,9 +92,11 @@ class ApiStates:
             if not has_kinds:  # then no change is worth a question
                 await asyncio.sleep(LOOK_S)
                 continue
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(LOOK_S):
                     await self._changed.wait()
+            except TimeoutError:
+                self._held.clear()
 
     async def _write(self, shown: Shown) -> bool:
         """Write what differs; tells whether there is any kind to write to."""
@@ -110,26 +120,48 @@ class ApiStates:
     # --- what is announced -----------------------------------------------------------------------------
 
     async def _write_announced(self, form: Form, wanted: Mapping[ObjectKey, Reach]) -> None:
-        held = await self._list(form, {"labelSelector": f"{NODE_LABEL}={self._writer.node}"})
-        delete, change, create = corrections(self._writer.node, self._writer.pod_uid, wanted, held)
-        if form.is_for_one_node:
-            delete += await self._of_former_owners(form, wanted)
-        await self._all(self._delete(form.plural, name) for name in delete)
+        remembered = self._held.pop(form.plural, None)
+        if remembered is not None:
+            try:
+                await self._correct(form, wanted, remembered)
+            except ApiError as error:
+                if error.code != NOT_FOUND:  # else somebody deleted one since
+                    raise
+            else:
+                return
+        own = await self._list(form, {"labelSelector": f"{NODE_LABEL}={self._writer.node}"})
+        await self._correct(form, wanted, {each.name: each for each in own})
+
+    async def _correct(self, form: Form, wanted: Mapping[ObjectKey, Reach], held: dict[str, Held]) -> None:
+        """Make the objects say what is wanted; remembers them if all of that was written."""
+        delete, change, create = corrections(self._writer.node, self._writer.pod_uid, wanted, held.values())
+        former = await self._of_former_owners(form, wanted) if form.is_for_one_node else ()
+        await self._all(self._delete(form.plural, name) for name in (*delete, *former))
         await self._all(self._fill(form, name, key, wanted[key]) for name, key in change)
-        await self._all(self._create(form, key, wanted[key]) for key in create)
+        created = await self._all(self._create(form, key, wanted[key]) for key in create)
+        for name in delete:
+            del held[name]
+        held |= {name: replace(held[name], reach=wanted[key]) for name, key in change}
+        held |= {each.name: each for each in created}
+        self._held[form.plural] = held
         self._settled[form.plural] = set(wanted)
 
     async def _of_former_owners(self, form: Form, wanted: Mapping[ObjectKey, Reach]) -> tuple[str, ...]:
         gained = wanted.keys() - self._settled.get(form.plural, set())
-        return of_former_owners(self._writer.node, gained, await self._list(form, {})) if gained else ()
+        if not gained:
+            return ()
+        names = sorted({key.name for key in gained})
+        query = {"labelSelector": f"{SERVICE_LABEL} in ({','.join(names)})"} if len(names) <= _FEW else {}
+        return of_former_owners(self._writer.node, gained, await self._list(form, query))
 
     async def _list(self, form: Form, query: Mapping[str, str]) -> list[Held]:
         return [form.held(obj) for obj in await objects_in(self._session, self._path(form.plural), query)]
 
-    async def _create(self, form: Form, key: ObjectKey, reach: Reach) -> None:
+    async def _create(self, form: Form, key: ObjectKey, reach: Reach) -> Held:
         body = form.new(self._writer, self._namespace, key)
-        created = await self._session.post(self._path(form.plural), body)
-        await self._fill(form, created["metadata"]["name"], key, reach)
+        created = form.held(await self._session.post(self._path(form.plural), body))
+        await self._fill(form, created.name, key, reach)
+        return replace(created, reach=reach)
 
     async def _fill(self, form: Form, name: str, key: ObjectKey, reach: Reach) -> None:
         await self._patch_status(form.plural, name, form.status(self._writer.node, key, reach))
@@ -174,14 +206,17 @@ class ApiStates:
             if error.code != NOT_FOUND:  # somebody was faster
                 raise
 
-    async def _all(self, writes: Iterable[Awaitable[None]]) -> None:
+    async def _all(self, writes: Iterable[Awaitable[Written]]) -> list[Written]:
         """Carry out writes, some at once; raises the first error when all are done."""
 
-        async def one(write: Awaitable[None]) -> None:
+        async def one(write: Awaitable[Written]) -> Written:
             async with self._slots:
-                await write
+                return await write
 
         results = await asyncio.gather(*map(one, writes), return_exceptions=True)
+        done = []
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+            done.append(result)
+        return done

@@ -165,6 +165,34 @@ async def test_object_that_somebody_deletes_comes_back(
         await stream.until(lambda: [each[0] for each in said(site, "servicel2statuses", "node")] == ["node1"])
 
 
+async def test_objects_are_listed_at_looks_alone_and_one_that_went_meanwhile_is_made_anew(
+    site: Site, session: ApiSession
+) -> None:
+    """A look reads everything that the node announces: not worth a change, of which there may be many a second."""
+    since = len(site.api.audited())
+
+    def lists() -> int:
+        paths = [record["requestURI"] for record in site.api.audited()[since:] if record["verb"] == "list"]
+        return sum("/servicel2statuses?" in path and "node1" in path for path in paths)
+
+    speaker = Speaker(site, session, "node1", "uid-1")
+    async with Stream(speaker.cluster) as stream:
+        await stream.synced()
+        speaker.shows({A: ()})
+        await stream.until(lambda: said(site, "servicel2statuses", "interfaces") == [("node1", "default/a", [])])
+        for interface in ("eth1", "eth2"):
+            speaker.shows({A: (interface,)})
+            await stream.until(lambda: said(site, "servicel2statuses", "interfaces")[0][2] == [{"name": interface}])  # noqa: B023
+        assert lists() == 1
+
+        (gone,) = (obj["metadata"]["name"] for obj in objects(site, "servicel2statuses"))
+        site.api.admin.delete(f"{BASE}/servicel2statuses/{gone}")
+        speaker.shows({A: ("eth3",)})
+        await stream.until(
+            lambda: said(site, "servicel2statuses", "interfaces") == [("node1", "default/a", [{"name": "eth3"}])]
+        )
+
+
 @pytest.mark.parametrize("has_definitions", [False, True], ids=["undefined", "not-granted"])
 async def test_speaker_without_definitions_or_rights_shows_nothing_and_asks_for_nothing_twice(
     site: Site, session: ApiSession, monkeypatch: pytest.MonkeyPatch, *, has_definitions: bool
