@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -53,7 +54,22 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
 
 
 class _Election(LeaderElection):  # type: ignore[misc] # likewise
-    """An election whose leader is in a hurry while it cannot renew. The client's own waits its full period then too."""
+    """The client's election, with three things that its own lacks.
+
+    It measures how long a Lease has not been renewed by a clock that nobody sets: by the wall's, which the client
+    takes, one that is set ahead makes a second leader beside the first. While a leader cannot renew, it is in a hurry;
+    the client's own waits its full period then too. And a leader that sees another one stops at once.
+    """
+
+    def __init__(self, election_config: Config) -> None:
+        super().__init__(election_config)
+        self._ahead_s = _wall_ahead_s()
+
+    async def try_acquire_or_renew(self) -> bool:
+        set_by_s = _wall_ahead_s() - self._ahead_s
+        self._ahead_s += set_by_s
+        self.observed_time_milliseconds += int(set_by_s * 1000)
+        return bool(await super().try_acquire_or_renew())
 
     async def renew_loop(self) -> None:
         config, loop = self.election_config, asyncio.get_running_loop()
@@ -62,8 +78,19 @@ class _Election(LeaderElection):  # type: ignore[misc] # likewise
             if await self.try_acquire_or_renew():
                 renewed_s = loop.time()
                 await asyncio.sleep(config.retry_period)
+            elif self._another_leads():
+                return
             else:
                 await asyncio.sleep(min(_AGAIN_S, config.retry_period))
+
+    def _another_leads(self) -> bool:
+        record = self.observed_record
+        return record is not None and record.holder_identity != self.election_config.lock.identity
+
+
+def _wall_ahead_s() -> float:
+    """Give how far the wall's clock is ahead of the one that nobody sets."""
+    return time.time() - time.monotonic()
 
 
 async def may_lead(session: ApiSession, lease: Lease) -> bool:

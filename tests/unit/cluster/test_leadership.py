@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from kubernetes.aio.client import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 
 from metalpy.cluster import leadership
 
@@ -52,3 +54,74 @@ async def test_lease_is_renewed_once_a_period(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_renewal_that_failed_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await waits(monkeypatch, True, False, False, True) == [2, 0.5, 0.5, 2]
+
+
+class SharedLock:
+    """A Lease that several know."""
+
+    name, namespace = "metalpy-controller", "metallb-system"
+    record: LeaderElectionRecord | None = None
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+
+    async def get(self, _name: str, _namespace: str) -> tuple[bool, LeaderElectionRecord | None]:
+        return True, SharedLock.record
+
+    async def update(self, _name: str, _namespace: str, record: LeaderElectionRecord) -> bool:
+        SharedLock.record = record
+        return True
+
+
+def candidate(identity: str) -> leadership._Election:
+    return leadership._Election(Config(SharedLock(identity), 15, 10, 2, lambda: None, None))
+
+
+class Clocks:
+    """The wall's clock, which can be set, and the one that only goes on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.jumped_s = self.passed_s = 0.0
+        wall, monotonic = time.time, time.monotonic
+        monkeypatch.setattr("time.time", lambda: wall() + self.jumped_s + self.passed_s)
+        monkeypatch.setattr("time.monotonic", lambda: monotonic() + self.passed_s)
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    monkeypatch.setattr(SharedLock, "record", None)
+    return Clocks(monkeypatch)
+
+
+async def test_clock_that_is_set_ahead_makes_nobody_take_a_lease_that_is_held(clocks: Clocks) -> None:
+    leader, standby = candidate("a"), candidate("b")
+    assert await leader.try_acquire_or_renew()
+    assert not await standby.try_acquire_or_renew()
+
+    clocks.jumped_s += 3600
+    assert not await standby.try_acquire_or_renew()
+    clocks.passed_s += 16
+    assert await standby.try_acquire_or_renew()
+
+
+async def test_clock_that_is_set_back_does_not_make_a_dead_leader_live_longer(clocks: Clocks) -> None:
+    leader, standby = candidate("a"), candidate("b")
+    assert await leader.try_acquire_or_renew()
+    assert not await standby.try_acquire_or_renew()
+
+    clocks.jumped_s -= 3600
+    clocks.passed_s += 16
+    assert await standby.try_acquire_or_renew()
+
+
+async def test_leader_that_sees_another_one_stops_at_once(clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, thief = candidate("a"), candidate("b")
+    assert await leader.try_acquire_or_renew()
+
+    async def slept(seconds: float) -> None:
+        clocks.passed_s += seconds
+        await thief.update_lock(LeaderElectionRecord("b", "15", "2026-01-01", "2026-01-01"))
+
+    monkeypatch.setattr("asyncio.sleep", slept)
+    await leader.renew_loop()
+    assert clocks.passed_s == 2
