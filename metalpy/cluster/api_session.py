@@ -11,15 +11,15 @@ import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
 import structlog
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
 from yarl import URL
 
+from metalpy.cluster.credentials import Credentials
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -47,7 +47,7 @@ FAREWELL_S = 0.25
 """What aiohttp asks to be given: connections under TLS end a moment after their session."""
 
 RETRY_S = 1.0
-FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 403, 404, 409, 410
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
 TOO_MANY_REQUESTS = 429
 INTERNAL_ERROR = 500
 
@@ -71,8 +71,10 @@ class ApiError(ClusterError):
 class ApiSession:
     """Connections to one API server. An async context manager."""
 
-    def __init__(self, configuration: Configuration, traffic: Traffic) -> None:
-        self._configuration = configuration
+    def __init__(self, credentials: Credentials, traffic: Traffic) -> None:
+        self.credentials = credentials
+        configuration = credentials.configuration
+        self._url = configuration.host
         self.traffic = traffic
         self.client = ApiClient(configuration)
         """The official client on the same connections, for what it has that we do not need to have."""
@@ -89,17 +91,7 @@ class ApiSession:
 
         Raises `ClusterError` if they are not there or cannot be understood.
         """
-        configuration = Configuration()
-        try:
-            if kubeconfig:
-                await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
-            else:
-                load_incluster_config(client_configuration=configuration)
-        except (ConfigException, OSError, ValueError) as error:
-            where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
-            raise ClusterError(f"{where}: {error}") from error
-        configuration.proxy = _proxy(configuration)
-        return cls(configuration, traffic)
+        return cls(await Credentials.read(kubeconfig), traffic)
 
     async def __aenter__(self) -> Self:
         rest = self.client.rest_client
@@ -240,37 +232,31 @@ class ApiSession:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> aiohttp.ClientResponse:
-        """Send a request; gives the answer, not yet read, to be closed by the caller. Raises what is none."""
-        url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        """Send a request; gives the answer, not yet read, to be closed by the caller. Raises what is none.
+
+        What is refused for its credentials is sent once more if newer ones are there.
+        """
+        url = URL(f"{self._url}{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
         data = None if body is None else json.dumps(body).encode()
-        try:
-            for setting in (await self._configuration.auth_settings()).values():
-                headers[setting["key"]] = setting["value"]
-            response = await self._http.request(
-                method, URL(url, encoded=True), headers=headers, data=data, timeout=timeout, **self._way
-            )
-        except (*_UNREACHABLE, ConfigException) as error:
-            self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
-            raise ClusterError(f"{method} {path}: {error!r}") from error
-        self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
-        if response.status >= 400:  # noqa: PLR2004 - the first HTTP error status
+        may_renew = True
+        while True:
+            try:
+                credentials = await self.credentials.headers()
+                response = await self._http.request(
+                    method, url, headers=headers | credentials, data=data, timeout=timeout, **self._way
+                )
+            except (*_UNREACHABLE, ConfigException) as error:
+                self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
+                raise ClusterError(f"{method} {path}: {error!r}") from error
+            self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
+            if response.status < 400:  # noqa: PLR2004 - the first HTTP error status
+                return response
             async with response:
-                raise await _api_error(response)
-        return response
-
-
-def _proxy(configuration: Configuration) -> str | None:
-    """Find the proxy for the API server: the kubeconfig's, else the environment's, which is asked this once.
-
-    A session that trusts the environment looks there for a proxy and into ~/.netrc for a password at each request,
-    each in a thread: that is a third of what a request costs, and a password found there beside our token would be
-    refused.
-    """
-    if configuration.proxy:
-        return str(configuration.proxy)
-    host = urlsplit(configuration.host)
-    return None if proxy_bypass(host.hostname or "") else getproxies().get(host.scheme)
+                refused = await _api_error(response)
+            if refused.code != UNAUTHORIZED or not may_renew or not await self.credentials.renewed(credentials):
+                raise refused
+            may_renew = False
 
 
 async def _api_error(response: aiohttp.ClientResponse) -> ApiError:

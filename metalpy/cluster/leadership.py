@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import structlog
 from kubernetes.aio.client import ApiException, V1Lease, V1ObjectMeta
+from kubernetes.aio.config import ConfigException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
+from metalpy.cluster.api_session import UNAUTHORIZED
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -29,13 +31,24 @@ _log = structlog.get_logger()
 
 
 class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types for it
-    """A lock to which a server that cannot be reached is a try that failed, not the end of the election."""
+    """A lock to which a server that cannot be reached is a try that failed, not the end of the election.
+
+    Nor are credentials that have expired: one who stands by asks for nothing else by which that would be noticed.
+    """
+
+    def __init__(self, session: ApiSession, lease: Lease) -> None:
+        super().__init__(lease.name, lease.namespace, lease.identity, session.client)
+        self._credentials = session.credentials
 
     async def get(self, name: str, namespace: str) -> Any:
         try:
-            return await super().get(name, namespace)
-        except _UNREACHABLE as error:
+            headers = await self._credentials.headers()
+            is_there, found = await super().get(name, namespace)
+            if not is_there and found.status == UNAUTHORIZED and await self._credentials.renewed(headers):
+                return await super().get(name, namespace)
+        except (*_UNREACHABLE, ConfigException) as error:
             return False, ApiException(status=0, reason=repr(error))
+        return is_there, found
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
         # The client's own creation passes an argument that its own validation refuses (seen in 37.0).
@@ -116,7 +129,7 @@ async def lead(session: ApiSession, lease: Lease, work: Callable[[], Coroutine[A
         leading.set()
 
     config = Config(
-        _PatientLock(lease.name, lease.namespace, lease.identity, session.client),
+        _PatientLock(session, lease),
         lease_duration=lease.duration_s,
         renew_deadline=lease.renew_deadline_s,
         retry_period=lease.retry_period_s,

@@ -29,7 +29,7 @@ from tests.lab.parts import LabError, lab_binary
 from tests.lab.scratch import scratch_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tests.lab.kube.certificates import Pair
@@ -128,15 +128,25 @@ class ControlPlane:
         """Make a client without credentials."""
         return self._client()
 
-    def service_account_token(self, namespace: str, name: str, *, valid_s: int = _TOKEN_S) -> str:
-        """Have a token made for a ServiceAccount that exists, as the kubelet does for a pod."""
+    def service_account_token(
+        self, namespace: str, name: str, *, valid_s: int = _TOKEN_S, bound_to: Mapping[str, str] | None = None
+    ) -> str:
+        """Have a token made for a ServiceAccount that exists, as the kubelet does for a pod.
+
+        It is valid as long as the object exists that it is `bound_to`, in the form of a `boundObjectRef`.
+        """
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        token: str = self.admin.create(path, {"spec": {"expirationSeconds": valid_s}})["status"]["token"]
+        spec = {"expirationSeconds": valid_s, **({"boundObjectRef": bound_to} if bound_to else {})}
+        token: str = self.admin.create(path, {"spec": spec})["status"]["token"]
         return token
 
     def service_account_client(self, namespace: str, name: str) -> Client:
         """Make a client with a token of a ServiceAccount."""
-        return self._client(token=self.service_account_token(namespace, name))
+        return self.client_with(self.service_account_token(namespace, name))
+
+    def client_with(self, token: str) -> Client:
+        """Make a client with a token."""
+        return self._client(token=token)
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Write a kubeconfig with a token of a ServiceAccount."""

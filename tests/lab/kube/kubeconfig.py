@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from tests.lab.kube.certificates import Pair
 
 
-def kubeconfig_text(url: str, ca: Path, *, pair: Pair | None = None, token: str | None = None) -> str:
-    """Write a kubeconfig for an API server, with a client certificate or a token."""
+def kubeconfig_text(
+    url: str, ca: Path, *, pair: Pair | None = None, token: str | None = None, token_file: Path | None = None
+) -> str:
+    """Write a kubeconfig for an API server, with a client certificate, a token, or the file that has one."""
     user: dict[str, Any] = {"token": token} if token else {}
+    if token_file:
+        user["tokenFile"] = str(token_file)
     if pair:
         user |= {"client-certificate-data": _encoded(pair.certificate), "client-key-data": _encoded(pair.key)}
     return yaml.safe_dump(

@@ -1,0 +1,112 @@
+"""Tokens that end while a daemon runs: the next one is in the file by then, and is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from kubernetes.aio.config import incluster_config
+
+from metalpy.cluster.api_session import UNAUTHORIZED, ApiError, ApiSession
+from metalpy.cluster.traffic import Uncounted
+from tests.cluster.controllers import NAMESPACE, Site
+from tests.lab.kube.client import ApiRefusal
+from tests.lab.kube.kubeconfig import kubeconfig_text
+from tests.lab.wait import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.lab.kube.client import Client
+    from tests.lab.kube.control_plane import ControlPlane
+
+POOL = "address-pools:\n- {name: p, protocol: layer2, addresses: [10.206.65.234/31]}\n"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+SERVICES = "/api/v1/services"
+REFUSED_S = 30
+"""The API server remembers tokens for ten seconds."""
+
+
+class Token:
+    """The controller's token in a file."""
+
+    def __init__(self, site: Site, file: Path) -> None:
+        self.file = file
+        self._site = site
+        self._number = 0
+        self._write()
+
+    def pass_on(self, *, to_next: bool = True) -> None:
+        """Put the next one into the file, or the same again; returns when the API server refuses the former one."""
+        secret, client = self._secret, self._site.api.client_with(self.file.read_text(encoding="ascii"))
+        if to_next:
+            self._write()
+        self._site.api.admin.delete(f"{SECRETS}/{secret}")
+        wait_until(lambda: _is_refused(client), REFUSED_S, "the token is refused")
+
+    @property
+    def _secret(self) -> str:
+        return f"token-{self._number}"
+
+    def _write(self) -> None:
+        """Have one made that ends when its Secret goes."""
+        self._number += 1
+        made = self._site.api.admin.create(SECRETS, {"metadata": {"name": self._secret}})
+        secret = {"apiVersion": "v1", "kind": "Secret", "name": self._secret, "uid": made["metadata"]["uid"]}
+        token = self._site.api.service_account_token(NAMESPACE, "controller", bound_to=secret)
+        self.file.write_text(token, encoding="ascii")
+
+
+def _is_refused(client: Client) -> bool:
+    try:
+        client.get(SERVICES)
+    except ApiRefusal as refusal:
+        return refusal.status == UNAUTHORIZED
+    return False
+
+
+@pytest.fixture
+def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    with Site(api_server, tmp_path) as made:
+        yield made
+
+
+def test_leader_and_standby_read_the_next_token_in_a_kubeconfigs_file(site: Site, tmp_path: Path) -> None:
+    token = Token(site, tmp_path / "token")
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(kubeconfig_text(site.api.url, site.api.ca, token_file=token.file), encoding="utf-8")
+    times = ("--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=1s")
+    site.configure(POOL)
+    leader = site.start(*times, kubeconfig=kubeconfig)
+    leader.await_event("stateSynced")
+    standby = site.start(*times, kubeconfig=kubeconfig)
+    standby.await_log(lambda line: line["msg"] == "waiting to lead", "the second one waits")
+
+    token.pass_on()
+    site.service("a")
+    site.await_addresses("a", "10.206.65.234")
+    assert leader.process.poll() is None
+
+    leader.kill()
+    site.service("b")
+    site.await_addresses("b", "10.206.65.235")
+
+
+async def test_pods_token_is_read_again_when_it_is_refused_not_by_the_wall_clock(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = site.api.service_account_directory(NAMESPACE, "controller")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", site.api.address)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(site.api.port))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(directory / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(directory / "ca.crt"))
+    token = Token(site, directory / "token")
+    async with await ApiSession.open(None, Uncounted()) as session:
+        await session.get(SERVICES)
+        token.pass_on()
+        await session.get(SERVICES)
+
+        token.pass_on(to_next=False)
+        with pytest.raises(ApiError, match="401 Unauthorized"):
+            await session.get(SERVICES)
