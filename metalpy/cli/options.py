@@ -76,7 +76,13 @@ def cluster_options(command: Command) -> Command:
         click.option(
             "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="HTTP port."
         ),
-        click.option("--log-level", type=click.Choice(list(logs.LEVELS)), default="info", show_default=True),
+        click.option(
+            "--log-level",
+            type=click.Choice(list(logs.LEVELS)),
+            default="info",
+            show_default=True,
+            help="The least severe lines that are logged.",
+        ),
     )
 
 
@@ -102,10 +108,33 @@ def controller_options(command: Command) -> Command:
             help="Who we are to the other controllers; a restarted container that is the same goes on leading at "
             "once.  [default: different at each start]",
         ),
-        click.option("--leader-elect-resource-name", default="metalpy-controller", show_default=True),
-        click.option("--leader-elect-lease-duration", type=Seconds(), default="15s", show_default=True),
-        click.option("--leader-elect-renew-deadline", type=Seconds(), default="10s", show_default=True),
-        click.option("--leader-elect-retry-period", type=Seconds(), default="2s", show_default=True),
+        click.option(
+            "--leader-elect-resource-name",
+            default="metalpy-controller",
+            show_default=True,
+            help="Name of the Lease, in the namespace of the configuration.",
+        ),
+        click.option(
+            "--leader-elect-lease-duration",
+            type=Seconds(),
+            default="15s",
+            show_default=True,
+            help="How long others wait for a leader that does not renew the Lease.",
+        ),
+        click.option(
+            "--leader-elect-renew-deadline",
+            type=Seconds(),
+            default="10s",
+            show_default=True,
+            help="How long a leader that cannot renew it goes on.",
+        ),
+        click.option(
+            "--leader-elect-retry-period",
+            type=Seconds(),
+            default="2s",
+            show_default=True,
+            help="Pause between two tries to get or renew it.",
+        ),
     )
 
 
