@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from metalpy import __version__
 from metalpy.errors import MetalpyError
@@ -31,6 +31,7 @@ class Observed:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.page = http.Page(self.registry)
         self.readiness = http.Readiness()
         self.client = ClientMetrics(self.registry)
