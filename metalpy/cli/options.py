@@ -34,7 +34,7 @@ def cluster_options(command: Command) -> Command:
         command,
         click.option(
             "--kubeconfig",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=click.Path(exists=True, path_type=Path, dir_okay=False),
             help="How to reach the API server.  [default: as the pod that this runs in]",
         ),
         click.option(

@@ -128,6 +128,13 @@ def test_state_directory_is_the_same_for_the_same_directory_and_not_inside_it(tm
     assert tmp_path not in by_path.state.parents
 
 
+def test_kubeconfig_that_is_not_there_is_named() -> None:
+    result = CliRunner().invoke(click.command(cluster_options(lambda **_: None)), ["--kubeconfig", "absent"])
+
+    assert result.exit_code == 2
+    assert "File 'absent' does not exist" in result.output
+
+
 def test_without_manifests_the_cluster_is_an_api_server(tmp_path: Path) -> None:
     (tmp_path / "config").touch()
     named = parsed("--kubeconfig", str(tmp_path / "config"), "--node-name", "n", "--disable-epslices")
