@@ -24,8 +24,9 @@ from metalpy.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from configmaptocrs.cluster_files import KnownNode, KnownService
+    from configmaptocrs.cluster_files import KnownNode
     from configmaptocrs.objects import Object
+    from metalpy.model import Service
 
 
 @asynccontextmanager
@@ -58,7 +59,7 @@ async def cluster_nodes(session: ApiSession) -> list[KnownNode]:
     return nodes
 
 
-async def cluster_services(session: ApiSession) -> list[KnownService]:
+async def cluster_services(session: ApiSession) -> list[Service]:
     """Read the Services of type LoadBalancer."""
     return known_services(await objects_in(session, "/api/v1/services"), "the cluster")
 

@@ -17,18 +17,7 @@ if TYPE_CHECKING:
 
     from metalpy.model import Node, Service
 
-NEW_POOL_ANNOTATION = "metallb.io/address-pool"
-NEW_ADDRESSES_ANNOTATION = "metallb.io/loadBalancerIPs"
 _IPS = frozenset({"InternalIP", "ExternalIP"})
-
-
-@dataclass(frozen=True, slots=True)
-class KnownService:
-    """A Service, and the pool and the addresses that a newer MetalLB's annotations ask for."""
-
-    service: Service
-    new_pool: str = ""
-    new_ips: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ def nodes_in(path: str) -> list[KnownNode]:
     return nodes
 
 
-def services_in(path: str) -> list[KnownService]:
+def services_in(path: str) -> list[Service]:
     """Read the Services of type LoadBalancer in a file. Raises `ConversionError`."""
     return known_services(_objects(path, "Service"), path)
 
@@ -73,14 +62,10 @@ def nodes_of(objects: Iterable[object], where: str) -> list[KnownNode]:
         raise ConversionError(f"{where}: {error}") from None
 
 
-def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[KnownService]:
+def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[Service]:
     """Read those Services that are of type LoadBalancer; raises likewise."""
     try:
-        return [
-            KnownService(service, *_new_annotations(one))
-            for one in objects
-            if (service := service_from(one)).type == "LoadBalancer"
-        ]
+        return [service for one in objects if (service := service_from(one)).type == "LoadBalancer"]
     except ManifestError as error:
         raise ConversionError(f"{where}: {error}") from None
 
@@ -95,11 +80,6 @@ def _known_node(one: object) -> KnownNode:
         addresses=tuple(entry.text("address") for entry in status.inners("addresses") if entry.text("type") in _IPS),
         kubelet=status.inner("nodeInfo").text("kubeletVersion"),
     )
-
-
-def _new_annotations(one: dict[str, Any]) -> tuple[str, str]:
-    annotations = Fields("Service", one).inner("metadata").inner("annotations")
-    return annotations.text(NEW_POOL_ANNOTATION), annotations.text(NEW_ADDRESSES_ANNOTATION)
 
 
 def _objects(path: str, kind: str) -> Iterator[dict[str, Any]]:

@@ -25,21 +25,21 @@ from metalpy.model import EXCLUDE_LABEL, parse_address
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from configmaptocrs.cluster_files import KnownNode, KnownService
+    from configmaptocrs.cluster_files import KnownNode
     from configmaptocrs.targets import Target
-    from metalpy.model import Config
+    from metalpy.model import Config, Service
 
 _OLDEST_WITH_SLICES = (1, 21)
 _ALL_SPEAKERS = "all speakers"
 
 
 def environment_findings(
-    config: Config, target: Target, nodes: Sequence[KnownNode] | None, services: Sequence[KnownService] | None
+    config: Config, target: Target, nodes: Sequence[KnownNode] | None, services: Sequence[Service] | None
 ) -> Iterator[Finding]:
     """Tell of changes that concern the daemons as a whole; each only where there is something that it touches."""
     version = target.version
     has_layer2 = any(pool.layer2 for pool in config.pools)
-    has_addresses = any(known.service.ingress for known in services or ())
+    has_addresses = any(service.ingress for service in services or ())
     if has_layer2 and version >= LEAVES_OUT_INTERFACES:
         text = (
             "leave out interfaces whose names begin as container networks' do (docker, veth, cali, cni, dummy and more)"

@@ -25,12 +25,12 @@ from metalpy.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from configmaptocrs.cluster_files import KnownNode, KnownService
+    from configmaptocrs.cluster_files import KnownNode
     from configmaptocrs.convert import Conversion
     from configmaptocrs.objects import Object
     from metalpy.config.legacy import ParsedConfig
     from metalpy.config.resource_objects import SecretPassword
-    from metalpy.model import Config, Node, ObjectKey
+    from metalpy.model import Config, Node, ObjectKey, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Cluster:
     """What is known of the cluster; None where nothing is."""
 
     known_nodes: Sequence[KnownNode] | None = None
-    services: Sequence[KnownService] | None = None
+    services: Sequence[Service] | None = None
     secrets: Mapping[ObjectKey, SecretPassword] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ ADDRESSES_ANNOTATION = "metallb.universe.tf/loadBalancerIPs"
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A node with this label, whatever its value, takes no part in load balancing."""
 SHARING_ANNOTATION = "metallb.universe.tf/allow-shared-ip"
+NEWER_POOL_ANNOTATION = "metallb.io/address-pool"
+NEWER_ADDRESSES_ANNOTATION = "metallb.io/loadBalancerIPs"
+NEWER_SHARING_ANNOTATION = "metallb.io/allow-shared-ip"
 PREFERRED_NODE_ANNOTATION = "metalpy.io/preferred-node"
 """On a Service: the node that should answer for its addresses whenever it may."""
 SUBNETS_ANNOTATION = "metalpy.io/subnets"
@@ -307,6 +310,9 @@ class Config:
     bfd_profiles: tuple[BFDProfile, ...] = ()
     communities: tuple[tuple[str, Community | LargeCommunity], ...] = ()
     """Aliases, sorted by name."""
+    reads_newer_annotations: bool = field(default=False, compare=False)
+    """Whether a Service's annotations of `metallb.io/` come first, as in MetalLB since 0.14.9, which reads custom
+    resources. Those of a legacy configuration are not read. How it was written, not what it says."""
 
 
 # --- what the cluster says -----------------------------------------------------------------------------
@@ -352,6 +358,18 @@ class Ingress:
 
 
 @dataclass(frozen=True, slots=True)
+class NewerWishes:
+    """What a Service asks for by annotations of `metallb.io/`; each counts before its older form, where they count."""
+
+    pool: str = ""
+    ips: str = ""
+    sharing_key: str = ""
+
+
+NO_NEWER_WISHES = NewerWishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A Service, as far as a load balancer reads it. Annotation values are texts, empty where absent."""
 
@@ -375,9 +393,31 @@ class Service:
     """Annotation `metallb.universe.tf/loadBalancerIPs`."""
     sharing_key: str = ""
     """Annotation `metallb.universe.tf/allow-shared-ip`."""
+    newer: NewerWishes = NO_NEWER_WISHES
     preferred_node: str = ""
     """Annotation `metalpy.io/preferred-node`."""
     ingress: tuple[Ingress, ...] = ()
+
+    def with_newer_first(self) -> Service:
+        """Give the Service with what its newer annotations ask for in the place of what the older ones do."""
+        return replace(
+            self,
+            wanted_pool=self.newer.pool or self.wanted_pool,
+            wanted_ips=self.newer.ips or self.wanted_ips,
+            sharing_key=self.newer.sharing_key or self.sharing_key,
+        )
+
+    @property
+    def pool_annotation(self) -> str:
+        """The annotation that asks for the pool."""
+        is_newer = self.newer.pool and self.newer.pool == self.wanted_pool
+        return NEWER_POOL_ANNOTATION if is_newer else POOL_ANNOTATION
+
+    @property
+    def addresses_annotation(self) -> str:
+        """The annotation that asks for addresses."""
+        is_newer = self.newer.ips and self.newer.ips == self.wanted_ips
+        return NEWER_ADDRESSES_ANNOTATION if is_newer else ADDRESSES_ANNOTATION
 
 
 @dataclass(frozen=True, slots=True)

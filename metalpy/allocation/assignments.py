@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from metalpy.allocation.allocator import Allocator, OnConflict
 from metalpy.allocation.converge import Outcome, adopts, converge
 from metalpy.allocation.demand import status_addresses
-from metalpy.model import Service
+from metalpy.model import NO_NEWER_WISHES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,6 +51,10 @@ class Assignments:
         self._allocator = Allocator()
         self._configured = False
         self._services: dict[ObjectKey, Service] = {}
+        """As the configuration in force has them read."""
+        self._as_written: dict[ObjectKey, Service] = {}
+        """Those of them with newer annotations."""
+        self._reads_newer = False
         self._waiting: set[ObjectKey] = set()
         self._spares = False
         self._spared: set[ObjectKey] = set()
@@ -75,12 +79,25 @@ class Assignments:
         addresses away; the former then stays in force.
         """
         self._allocator.set_pools(config.pools, self._on_conflict)
+        self._read_all(newer=config.reads_newer_annotations)
         if not self._configured:
             self._configured = True
             self._adopt(self._services.values())
         else:
             self._adopt(self._services[key] for key in self._spared)
         return self._settle(self._services.values())
+
+    def _read_all(self, *, newer: bool) -> None:
+        """Have newer annotations count, or not."""
+        if newer == self._reads_newer:
+            return
+        self._reads_newer = newer
+        for key, written in self._as_written.items():
+            seen = self._services[key]
+            self._services[key] = self._read(replace(written, ingress=seen.ingress))
+
+    def _read(self, service: Service) -> Service:
+        return service.with_newer_first() if self._reads_newer else service
 
     def spare_strangers(self) -> None:
         """Leave Services whose addresses no pool has as they are, from now on: their pools may be on their way."""
@@ -99,13 +116,20 @@ class Assignments:
         """
         freed = False
         changed: list[Service] = []
-        for key, service in changes.items():
-            if service is None:
+        for key, written in changes.items():
+            if written is None:
                 self._services.pop(key, None)
+                self._as_written.pop(key, None)
                 self._waiting.discard(key)
                 self._spared.discard(key)
                 freed |= self._allocator.release(key)
             else:
+                service = written
+                if written.newer == NO_NEWER_WISHES:
+                    self._as_written.pop(key, None)
+                else:
+                    self._as_written[key] = written
+                    service = self._read(written)
                 if not self._is_echo(service):
                     changed.append(service)
                 self._services[key] = service

@@ -19,7 +19,7 @@ from metalpy.allocation.demand import (
     status_texts,
 )
 from metalpy.errors import AllocationError
-from metalpy.model import POOL_ANNOTATION, Event, Family, Ingress, Severity, parse_address
+from metalpy.model import Event, Family, Ingress, Severity, parse_address
 
 if TYPE_CHECKING:
     from metalpy.allocation.allocator import Allocator
@@ -210,7 +210,7 @@ class _Step:
         if wanted == (owner or ""):
             return ()
         message = (
-            f'annotation {POOL_ANNOTATION} asks for pool "{wanted}", but the requested '
+            f'annotation {self.service.pool_annotation} asks for pool "{wanted}", but the requested '
             f'{quoted(addresses)} is of pool "{owner}": the address wins, remove one of the two'
         )
         return (self._warning("PoolIgnored", message),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalpy.errors import AllocationError
-from metalpy.model import ADDRESSES_ANNOTATION, Family, parse_address
+from metalpy.model import Family, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +71,7 @@ def requested_addresses(service: Service) -> tuple[IPAddress, ...]:
     """
     if service.load_balancer_ip and service.wanted_ips:
         raise AllocationError(
-            f"service can not have both {ADDRESSES_ANNOTATION} and svc.Spec.LoadBalancerIP: remove one of them"
+            f"service can not have both {service.addresses_annotation} and svc.Spec.LoadBalancerIP: remove one of them"
         )
     if service.load_balancer_ip:
         try:
@@ -85,8 +85,8 @@ def requested_addresses(service: Service) -> tuple[IPAddress, ...]:
         addresses = tuple(parse_address(text.strip()) for text in service.wanted_ips.split(","))
     except ValueError:
         raise AllocationError(
-            f'invalid {ADDRESSES_ANNOTATION}: "{service.wanted_ips}": want one address, or an IPv4 and an IPv6 '
-            "address with a comma between"
+            f'invalid {service.addresses_annotation}: "{service.wanted_ips}": want one address, or an IPv4 and an '
+            "IPv6 address with a comma between"
         ) from None
     try:
         families_of([str(address) for address in addresses])

@@ -180,11 +180,12 @@ def _for_service(layer2: tuple[L2Advertisement, ...], service: Service) -> tuple
     if not any(entry.service_selectors for entry in layer2):
         return layer2
     labels = dict(service.labels)
+    # Where there are such selectors, the newer annotations count, too.
+    shares = service.sharing_key or service.newer.sharing_key
     return tuple(
         entry
         for entry in layer2
-        if not entry.service_selectors
-        or (not service.sharing_key and any_selector_matches(entry.service_selectors, labels))
+        if not entry.service_selectors or (not shares and any_selector_matches(entry.service_selectors, labels))
     )
 
 

@@ -15,12 +15,17 @@ from metalpy.cluster.fields import Fields
 from metalpy.cluster.interface import ConfigChanged
 from metalpy.model import (
     ADDRESSES_ANNOTATION,
+    NEWER_ADDRESSES_ANNOTATION,
+    NEWER_POOL_ANNOTATION,
+    NEWER_SHARING_ANNOTATION,
+    NO_NEWER_WISHES,
     POOL_ANNOTATION,
     PREFERRED_NODE_ANNOTATION,
     SHARING_ANNOTATION,
     SUBNETS_ANNOTATION,
     Endpoint,
     Ingress,
+    NewerWishes,
     Node,
     ObjectKey,
     Service,
@@ -103,6 +108,7 @@ def service_from(obj: object) -> Service:
         wanted_pool=annotations.text(POOL_ANNOTATION),
         wanted_ips=annotations.text(ADDRESSES_ANNOTATION),
         sharing_key=annotations.text(SHARING_ANNOTATION),
+        newer=_newer_wishes(annotations),
         preferred_node=annotations.text(PREFERRED_NODE_ANNOTATION),
         ingress=_ingress(fields.inner("status")),
     )
@@ -192,6 +198,13 @@ def config_from(obj: object) -> ConfigChanged:
     key = key_from("ConfigMap", obj)
     fields = Fields(f"ConfigMap {key}", obj)
     return ConfigChanged(key, fields.text_pairs("data"), fields.inner("metadata").text("uid"))
+
+
+def _newer_wishes(annotations: Fields) -> NewerWishes:
+    names = (NEWER_POOL_ANNOTATION, NEWER_ADDRESSES_ANNOTATION, NEWER_SHARING_ANNOTATION)
+    if not any(map(annotations.has, names)):
+        return NO_NEWER_WISHES
+    return NewerWishes(*map(annotations.text, names))
 
 
 def _cluster_ips(spec: Fields) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def _read_config(decoder: Decoder, objects: Objects, surroundings: Surroundings)
     _refuse_echo_with_ipv6(decoder, objects, pools, peers, profiles)
     _refuse_contradictions(decoder, objects, pools, surroundings.nodes)
     communities = [(name, alias) for name, alias in sorted(aliases.items()) if alias is not None]
-    return Config(pools, peers, profiles, tuple(communities))
+    return Config(pools, peers, profiles, tuple(communities), reads_newer_annotations=True)
 
 
 def _read_aliases(decoder: Decoder, resources: Iterable[Resource]) -> dict[str, Community | LargeCommunity | None]:

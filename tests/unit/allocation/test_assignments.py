@@ -9,7 +9,7 @@ import pytest
 from metalpy.allocation.allocator import OnConflict
 from metalpy.allocation.assignments import Assignments
 from metalpy.errors import PoolsConflict
-from metalpy.model import Config, Ingress
+from metalpy.model import Config, Ingress, NewerWishes, Pool
 from tests.unit.allocation.services import CLUSTER_IPS, Cluster, key, pool, service
 
 P = pool("P", "10.3.0.0/30")
@@ -348,3 +348,58 @@ def test_version_that_an_echo_brought_is_what_the_next_write_is_compared_with() 
     (outcome,) = assignments.configure(Config((pool("wide", "10.3.0.0/24"),)))
 
     assert outcome.service.resource_version == "2"
+
+
+# --- newer annotations ---
+
+
+def read_newer(*pools: Pool) -> Config:
+    return Config(pools, reads_newer_annotations=True)
+
+
+def test_newer_annotations_come_first_where_they_count() -> None:
+    assignments = Assignments()
+    asks = service("a", wanted_pool="P", wanted_ips="10.3.0.1", newer=NewerWishes("Q", "10.4.0.1"))
+    falls_back = service("b", wanted_pool="Q", newer=NewerWishes(sharing_key="k"))
+    assignments.update({key("a"): asks, key("b"): falls_back})
+
+    outcomes = {outcome.service.key.name: outcome for outcome in assignments.configure(read_newer(P, Q))}
+
+    assert [(str(outcome.addresses[0]), outcome.pool) for _, outcome in sorted(outcomes.items())] == [
+        ("10.4.0.1", "Q"),
+        ("10.4.0.0", "Q"),
+    ]
+    demand = outcomes["b"].demand
+    assert demand is not None
+    assert demand.sharing_key == "k"
+
+
+def test_newer_annotations_of_a_legacy_configuration_are_not_read() -> None:
+    assignments = Assignments()
+    assignments.configure(Config((P, Q)))
+
+    (outcome,) = assignments.update({key("a"): service("a", newer=NewerWishes("Q", "10.4.0.1"))})
+
+    assert str(outcome.addresses[0]) == "10.3.0.0"
+
+
+def test_change_of_what_the_configuration_is_written_in_has_services_read_anew() -> None:
+    assignments = Assignments()
+    assignments.configure(Config((P, Q)))
+    (outcome,) = assignments.update({key("a"): service("a", newer=NewerWishes("Q"))})
+    assignments.wrote(outcome)
+
+    (moved,) = assignments.configure(read_newer(P, Q))
+    assert (moved.pool, moved.reason) == ("Q", "differentPoolRequested")
+    assignments.wrote(moved)
+    (stays,) = assignments.configure(Config((P, Q)))
+    assert (stays.pool, stays.writes_status) == ("Q", False)
+
+
+def test_message_names_the_annotation_that_was_read() -> None:
+    assignments = Assignments()
+    assignments.configure(read_newer(P, Q))
+
+    (outcome,) = assignments.update({key("a"): service("a", newer=NewerWishes(ips="nowhere"))})
+
+    assert 'invalid metallb.io/loadBalancerIPs: "nowhere"' in outcome.events[0].message

@@ -22,7 +22,7 @@ from metalpy.cluster.objects import (
     status_to,
 )
 from metalpy.errors import ManifestError
-from metalpy.model import Endpoint, Ingress, Node, ObjectKey, Service, ServicePort, SpeakerPod
+from metalpy.model import Endpoint, Ingress, NewerWishes, Node, ObjectKey, Service, ServicePort, SpeakerPod
 from tests.unit.cluster.dumps import ENDPOINTS, NODE, SERVICE_DUMP, SLICE_DUMP
 
 
@@ -308,3 +308,15 @@ def test_speakers_pod_is_read_with_its_node_and_readiness(
     }
 
     assert speaker_pod_from(pod) == SpeakerPod("n", ready)
+
+
+def test_newer_annotations_are_read_beside_the_older_ones() -> None:
+    annotations = {
+        "metallb.universe.tf/address-pool": "old",
+        "metallb.io/address-pool": "new",
+        "metallb.io/loadBalancerIPs": "10.0.0.1",
+        "metallb.io/allow-shared-ip": "key",
+    }
+    service = service_from({"metadata": {"name": "s", "annotations": annotations}})
+
+    assert (service.wanted_pool, service.newer) == ("old", NewerWishes("new", "10.0.0.1", "key"))
