@@ -67,29 +67,37 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
 
 
 class _Election(LeaderElection):  # type: ignore[misc] # likewise
-    """The client's election, with three things that its own lacks.
+    """An election that goes by time that passes: neither a hanging request nor a clock that is set makes two leaders.
 
-    It measures how long a Lease has not been renewed by a clock that nobody sets: by the wall's, which the client
-    takes, one that is set ahead makes a second leader beside the first. While a leader cannot renew, it is in a hurry;
-    the client's own waits its full period then too. And a leader that sees another one stops at once.
+    The client's own lets a request take five minutes, measures Leases by the wall's clock, and waits its full period
+    also while it cannot renew. And a leader of its kind that sees another one goes on until its deadline.
     """
 
     def __init__(self, election_config: Config) -> None:
         super().__init__(election_config)
-        self._ahead_s = _wall_ahead_s()
+        self._clock_ahead_s = _clock_ahead_s()
 
     async def try_acquire_or_renew(self) -> bool:
-        set_by_s = _wall_ahead_s() - self._ahead_s
-        self._ahead_s += set_by_s
-        self.observed_time_milliseconds += int(set_by_s * 1000)
-        return bool(await super().try_acquire_or_renew())
+        """Try once; a server that does not answer in half the deadline leaves time to ask over another connection."""
+        self._follow_the_clock()
+        try:
+            async with asyncio.timeout(self.election_config.renew_deadline / 2):
+                return bool(await super().try_acquire_or_renew())
+        except TimeoutError:
+            return False
 
     async def renew_loop(self) -> None:
+        """Renew until that failed for the deadline, counted from when the last good renewal began."""
         config, loop = self.election_config, asyncio.get_running_loop()
         renewed_s = loop.time()
-        while loop.time() < renewed_s + config.renew_deadline:
-            if await self.try_acquire_or_renew():
-                renewed_s = loop.time()
+        while (now_s := loop.time()) < renewed_s + config.renew_deadline:
+            try:
+                async with asyncio.timeout_at(renewed_s + config.renew_deadline):
+                    is_renewed = await self.try_acquire_or_renew()
+            except TimeoutError:
+                return
+            if is_renewed:
+                renewed_s = now_s
                 await asyncio.sleep(config.retry_period)
             elif self._another_leads():
                 return
@@ -100,8 +108,14 @@ class _Election(LeaderElection):  # type: ignore[misc] # likewise
         record = self.observed_record
         return record is not None and record.holder_identity != self.election_config.lock.identity
 
+    def _follow_the_clock(self) -> None:
+        """Move the time at which the Lease was seen to change as far as the wall's clock was set since."""
+        ahead_s = _clock_ahead_s()
+        self.observed_time_milliseconds += round(1000 * (ahead_s - self._clock_ahead_s))
+        self._clock_ahead_s = ahead_s
 
-def _wall_ahead_s() -> float:
+
+def _clock_ahead_s() -> float:
     """Give how far the wall's clock is ahead of the one that nobody sets."""
     return time.time() - time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -125,3 +126,40 @@ async def test_leader_that_sees_another_one_stops_at_once(clocks: Clocks, monkey
     monkeypatch.setattr("asyncio.sleep", slept)
     await leader.renew_loop()
     assert clocks.passed_s == 2
+
+
+class SilentLock(Lock):
+    """A Lease on a server that takes requests and answers none after the first; counts them."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+        self.asked = 0
+
+    async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.Event().wait()
+        return await super().get(name, namespace)
+
+
+def hasty(lock: Lock) -> Config:
+    """Make a configuration with times shorter than the client lets one ask for."""
+    config = Config(lock, 15, 10, 2, onstarted_leading=lambda: None, onstopped_leading=None)
+    config.renew_deadline, config.retry_period = 0.3, 0.05
+    return config
+
+
+async def test_leadership_ends_in_time_before_a_server_that_does_not_answer() -> None:
+    lock = SilentLock()
+    async with asyncio.timeout(10):
+        await leadership._Election(hasty(lock)).renew_loop()
+
+    assert lock.asked > 2, "a request that hangs must leave time for another"
+
+
+async def test_standby_asks_again_when_the_server_does_not_answer() -> None:
+    election = leadership._Election(hasty(SilentLock()))
+    assert await election.try_acquire_or_renew()
+
+    async with asyncio.timeout(10):
+        assert not await election.try_acquire_or_renew()
