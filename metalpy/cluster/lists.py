@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metalpy.errors import ClusterError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -13,10 +15,14 @@ PAGE = "500"
 
 
 async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncIterator[Json]:
-    """Yield the pages of a list. Raises as the session does; 410 from the second on: too old to go on."""
+    """Yield the pages of a list, of which each has a version. Raises as the session does, and for what is no list.
+
+    410 from the second on: too old to go on.
+    """
     query = {**selector, "limit": PAGE}
     while True:
         page = await session.get(path, query)
+        version_of(page)
         yield page
         token = page["metadata"].get("continue")
         if not token:
@@ -27,6 +33,14 @@ async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) 
 async def objects_in(session: ApiSession, path: str, selector: Mapping[str, str] | None = None) -> list[Json]:
     """Give all objects of a list, without `managedFields`, which is most of an object, and nobody reads it."""
     return [obj async for page in pages_of(session, path, selector or {}) for obj in trimmed(page)]
+
+
+def version_of(page: Json) -> str:
+    """Give a list's resource version. Raises `ClusterError` for what has none: it is not from an API server."""
+    match page:
+        case {"metadata": {"resourceVersion": str(version)}} if version:
+            return version
+    raise ClusterError(f"the answer is no list of objects: {page!r:.200}")
 
 
 def trimmed(page: Json) -> list[Json]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from metalpy.cluster.api_session import GONE, ApiError, ApiSession, Json
-from metalpy.cluster.lists import pages_of, trimmed
+from metalpy.cluster.lists import pages_of, trimmed, version_of
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ WATCH_S = (240, 300)
 
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 10.0
+
+SHORTEST_S = 1.0
+"""A watch that ends sooner, and of which nothing was heard, was in vain: servers end none on purpose so soon."""
 
 DOUBTS = 6
 """Lists from the past that are not believed, one after the other: some ten seconds."""
@@ -75,6 +78,8 @@ class Reflector:
         self._must_list = True
         self._doubted = 0
         self._delay_s = 0.0
+        self._in_vain = 0
+        """Watches, and lists that ran out between two pages, that were, one after the other."""
         self._listed = listed
         self.is_listed = False
 
@@ -98,6 +103,8 @@ class Reflector:
                 if not self._must_list:
                     self._session.traffic.watch_ended(self._name, "error")
                 await self._back_off(error)
+                continue
+            await self._rest()
 
     async def _list(self) -> str:
         self._session.traffic.listed(self._name)
@@ -106,9 +113,10 @@ class Reflector:
         try:
             async for page in pages_of(self._session, self._resource.path, self._resource.selector):
                 objects += trimmed(page)
-                version = str(page["metadata"]["resourceVersion"])
+                version = version_of(page)
         except ApiError as error:
             if error.code == GONE and version:
+                self._in_vain += 1
                 raise _Expired from error
             raise
         self._doubt(version)
@@ -135,7 +143,7 @@ class Reflector:
     async def _look_whether_time_goes_on(self) -> None:
         """See that the server has what was seen, by a list of one: a watch from its future would stay silent."""
         page = await self._session.get(self._resource.path, {**self._resource.selector, "limit": "1"})
-        if _is_older(str(page["metadata"]["resourceVersion"]), self._version):
+        if _is_older(version_of(page), self._version):
             raise _Expired
 
     async def _watch(self) -> None:
@@ -146,29 +154,40 @@ class Reflector:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(*WATCH_S)),  # noqa: S311 - spread, not secrecy
         }
+        now_s = asyncio.get_running_loop().time
+        since_s, is_heard = now_s(), False
         try:
             async for event in self._session.stream(self._resource.path, query):
                 self._recovered()
                 self._take(event)
+                is_heard = True
         except ApiError as error:
             if error.code == GONE:
                 raise _Expired from error
             raise
+        finally:
+            self._in_vain = 0 if is_heard or now_s() - since_s > SHORTEST_S else self._in_vain + 1
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        obj = event["object"]
-        match event["type"]:
-            case "ERROR":
-                if obj.get("code") == GONE:
+        match event:
+            case {"type": "ERROR", "object": {"code": int(code), **status}}:
+                if code == GONE:
                     raise _Expired
-                raise ApiError(int(obj.get("code", 500)), str(obj.get("reason", "")), str(obj.get("message", "")))
-            case "ADDED" | "MODIFIED":
-                self._sink.put(obj)
-            case "DELETED":
-                self._sink.remove(obj)
+                raise ApiError(code, str(status.get("reason", "")), str(status.get("message", "")))
+            case {"type": kind, "object": {"metadata": {"resourceVersion": str(version)}} as obj}:
+                if kind in {"ADDED", "MODIFIED"}:
+                    self._sink.put(obj)
+                elif kind == "DELETED":
+                    self._sink.remove(obj)
+                self._version = version
             case _:
-                pass
-        self._version = str(obj["metadata"]["resourceVersion"])
+                raise ClusterError(f"the watch of {self._resource.path} has an event that is none: {event!r:.200}")
+
+    async def _rest(self) -> None:
+        """Wait before the next list and watch where the last ones were in vain, but for the first."""
+        if self._in_vain > 1:
+            delay_s = BACK_OFF_FIRST_S * 2 ** min(self._in_vain - 2, 16)
+            await asyncio.sleep(min(delay_s, BACK_OFF_MOST_S) * random.uniform(0.5, 1.0))  # noqa: S311 - as above
 
     async def _back_off(self, error: ClusterError) -> None:
         if not self._delay_s:

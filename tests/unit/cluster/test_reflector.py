@@ -31,6 +31,8 @@ class Session:
         self.events: asyncio.Queue[Object | None] = asyncio.Queue()
         self.counted: list[str] = []
         self.watched_from: list[str] = []
+        self.page: Any = None
+        """What lists are answered with instead."""
 
     def listed(self, resource: str) -> None:
         self.counted.append(f"{resource} listed")
@@ -41,6 +43,8 @@ class Session:
     async def get(self, path: str, query: Mapping[str, str]) -> Object:
         del path, query
         await asyncio.sleep(0)
+        if self.page is not None:
+            return cast("Object", self.page)
         items = [{"metadata": {"name": name, "resourceVersion": "1"}} for name in self.names]
         return {"metadata": {"resourceVersion": self.version}, "items": items}
 
@@ -157,3 +161,67 @@ async def test_versions_that_are_no_numbers_are_not_compared(setup: Setup) -> No
     setup.expire()
 
     await setup.until(lambda: len(setup.sink.lists) > 1)
+
+
+MALFORMED: list[Any] = [
+    {"type": "BOOKMARK", "object": {"kind": "Service"}},
+    {"type": "BOOKMARK", "object": None},
+    {"type": "MODIFIED", "object": {"metadata": {"name": "b"}}},
+    {"type": "ERROR", "object": "overloaded"},
+    {"type": "ERROR", "object": {"code": "many"}},
+    {"object": {"metadata": {"name": "b", "resourceVersion": "101"}}},
+    ["MODIFIED"],
+]
+
+
+@pytest.mark.parametrize("event", MALFORMED, ids=str)
+async def test_event_that_is_none_ends_the_watch_and_nothing_else(setup: Setup, event: Any) -> None:
+    setup.session.events.put_nowait(event)
+    await setup.until(lambda: count(setup, "error") == 1)
+    setup.put("b", "200")
+    await setup.until(lambda: setup.sink.seen == ["b"])
+
+    assert setup.session.watched_from == ["100", "100"]
+
+
+async def test_event_of_a_type_that_is_not_known_is_passed_over(setup: Setup) -> None:
+    obj = {"metadata": {"name": "b", "resourceVersion": "150"}}
+    setup.session.version = "150"
+    setup.session.events.put_nowait({"type": "RENAMED", "object": obj})
+    setup.session.events.put_nowait(None)
+    await setup.until(lambda: setup.session.watched_from == ["100", "150"])
+
+    assert setup.sink.seen == []
+
+
+@pytest.mark.parametrize("page", [{}, [], {"metadata": None}, {"metadata": {}, "items": []}], ids=str)
+async def test_answer_that_is_no_list_takes_nothing_away(setup: Setup, page: Any) -> None:
+    setup.session.page = page
+    setup.expire()
+    await setup.until(lambda: count(setup, "listed") == 3)
+    assert setup.sink.lists == [["a"]]
+
+    setup.session.page = None
+    await setup.until(lambda: len(setup.sink.lists) == 2)
+
+
+@pytest.mark.parametrize("cause", ["expired", "ended"])
+async def test_watches_that_all_end_at_once_are_not_begun_without_a_pause(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def pause(delay_s: float) -> None:
+        if delay_s:
+            pauses.append(delay_s)
+        await sleep(0)
+
+    monkeypatch.setattr("metalpy.cluster.reflector.asyncio.sleep", pause)
+    monkeypatch.setattr(Setup, "_turn", staticmethod(lambda: sleep(0)))
+    for _ in range(20):
+        setup.expire() if cause == "expired" else setup.session.events.put_nowait(None)
+    await setup.until(lambda: count(setup, cause) == 20)
+
+    assert len(pauses) >= 18
+    assert pauses[-1] > reflector.BACK_OFF_MOST_S / 2
