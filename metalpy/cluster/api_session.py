@@ -19,6 +19,7 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 from yarl import URL
 
+from metalpy.cluster.connections import watchful_socket
 from metalpy.cluster.credentials import Credentials
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
@@ -96,7 +97,7 @@ class ApiSession:
     async def __aenter__(self) -> Self:
         rest = self.client.rest_client
         rest.pool_manager = self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=rest.maxsize, ssl=rest.ssl_context),
+            connector=aiohttp.TCPConnector(limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=watchful_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,
         )
