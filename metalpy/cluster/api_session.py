@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 from metalpy.cluster.connections import watchful_socket
-from metalpy.cluster.credentials import Credentials
+from metalpy.cluster.credentials import Credentials, source
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -92,7 +92,11 @@ class ApiSession:
 
         Raises `ClusterError` if they are not there or cannot be understood.
         """
-        return cls(await Credentials.read(kubeconfig), traffic)
+        credentials = await Credentials.read(kubeconfig)
+        try:
+            return cls(credentials, traffic)
+        except (OSError, ValueError) as error:  # certificates that are none
+            raise ClusterError(f"{source(kubeconfig)}: {error}") from error
 
     async def __aenter__(self) -> Self:
         rest = self.client.rest_client

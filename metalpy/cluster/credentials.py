@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import structlog
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from ipaddress import IPv4Network, IPv6Network
     from pathlib import Path
 
 RENEW_S = 5.0
 """Credentials that are refused are read again no sooner than this: a kubeconfig may have a program run for them."""
+
+_TOKEN = "BearerToken"  # noqa: S105 - the client's name for where it is kept
+# The client looks into a file that is no kubeconfig without a word of its own.
+_NOT_UNDERSTOOD = (ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
 
 _log = structlog.get_logger()
 
@@ -69,15 +76,42 @@ class Credentials:
                 return False
 
 
+def source(kubeconfig: Path | None) -> str:
+    """Name where credentials come from."""
+    return f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
+
+
 async def _load(configuration: Configuration, kubeconfig: Path | None) -> None:
+    """Read everything, and have a program run that a kubeconfig names. Raises `ClusterError`."""
     try:
         if kubeconfig:
-            await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
+            loader = await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
+            user = loader._user or {}  # noqa: SLF001 - the client has no other way to tell
+            if "exec" in user and _TOKEN not in configuration.api_key and not configuration.cert_file:
+                raise ConfigException("the program that is to give credentials gave none")
+            _trim(configuration)
         else:
             load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError, ValueError) as error:
-        where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
-        raise ClusterError(f"{where}: {error}") from error
+            _trim_after(configuration, configuration.refresh_api_key_hook)
+    except _NOT_UNDERSTOOD as error:
+        raise ClusterError(f"{source(kubeconfig)}: {error}") from error
+
+
+def _trim(configuration: Configuration) -> None:
+    """Take off what an editor puts at the end of a token's file: no header may have it."""
+    if token := configuration.api_key.get(_TOKEN):
+        configuration.api_key[_TOKEN] = token.strip()
+
+
+def _trim_after(configuration: Configuration, refresh: Callable[[Configuration], None]) -> None:
+    def refresh_and_trim(refreshed: Configuration) -> None:
+        refresh(refreshed)
+        _trim(refreshed)
+        # The client's own hook puts itself back.
+        refreshed.refresh_api_key_hook = refresh_and_trim
+
+    _trim(configuration)
+    configuration.refresh_api_key_hook = refresh_and_trim
 
 
 def _proxy(configuration: Configuration) -> str | None:
@@ -89,5 +123,28 @@ def _proxy(configuration: Configuration) -> str | None:
     """
     if configuration.proxy:
         return str(configuration.proxy)
-    host = urlsplit(configuration.host)
-    return None if proxy_bypass(host.hostname or "") else getproxies().get(host.scheme)
+    url, proxies = urlsplit(configuration.host), getproxies()
+    name = url.hostname or ""
+    if proxy_bypass(name) or proxy_bypass(url.netloc) or _is_near(name, proxies.get("no", "")):
+        return None
+    proxy = proxies.get(url.scheme)
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _is_near(host: str, excepted: str) -> bool:
+    """Tell what Python's own rules for NO_PROXY leave out and Go's have: this host, and addresses within a network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or any(address in network for network in _networks(excepted))
+
+
+def _networks(texts: str) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for text in texts.split(","):
+        try:
+            found.append(ip_network(text.strip(), strict=False))
+        except ValueError:
+            continue
+    return found

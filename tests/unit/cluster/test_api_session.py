@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from metalpy.cluster.api_session import ApiSession
+from metalpy.cluster import credentials
+from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.connections import DEAD_S
+from metalpy.cluster.credentials import Credentials
 from metalpy.cluster.traffic import Uncounted
+from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,12 +30,17 @@ class Server:
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
+        """Of those who were answered."""
+        self.refused = ""
         self.port = 0
         self.is_watched = asyncio.Event()
         self._ends = asyncio.Event()
 
     async def version(self, request: web.Request) -> web.Response:
-        self.tokens.append(request.headers.get("Authorization", ""))
+        token = request.headers.get("Authorization", "")
+        if self.refused and token == self.refused:
+            return web.json_response({"reason": "Unauthorized", "message": "Unauthorized"}, status=401)
+        self.tokens.append(token)
         return web.json_response({"major": "1"})
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
@@ -104,3 +112,134 @@ async def test_connection_of_a_quiet_watch_is_asked_soon_whether_the_server_is_t
     ((timer, due_s),) = found
     assert timer == _KEEPALIVE_TIMER
     assert due_s < DEAD_S
+
+
+async def shown(server: Server, path: Path) -> str:
+    """Ask the server something, and tell what it was shown."""
+    async with await ApiSession.open(path, Uncounted()) as session:
+        await session.get("/version")
+    return server.tokens[-1]
+
+
+async def test_token_of_a_file_ends_before_the_end_of_the_line(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("abc\n")
+    path = kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", user="tokenFile: token")
+
+    assert await shown(server, path) == "Bearer abc"
+
+
+async def test_token_of_a_file_is_read_again_when_it_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "RENEW_S", 0.0)
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    path = kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", user="tokenFile: token")
+    async with await ApiSession.open(path, Uncounted()) as session:
+        await session.get("/version")
+        server.refused = "Bearer first"
+        with pytest.raises(ApiError, match="401 Unauthorized"):
+            await session.get("/version")
+        token.write_text("second\n")
+        await session.get("/version")
+        assert server.tokens == ["Bearer first", "Bearer second"]
+
+        server.refused = "Bearer second"
+        token.unlink()
+        with pytest.raises(ApiError, match="401 Unauthorized"):
+            await session.get("/version")
+
+
+PLUGIN = """#!/bin/sh
+echo "$(cat {count} 2>/dev/null)x" > {count}
+cat <<END
+{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+ "status": {{"token": "$(cat {count})"}}}}
+END
+"""
+EXEC = "exec: {{apiVersion: client.authentication.k8s.io/v1, command: {command}}}"
+
+
+async def test_program_is_asked_again_for_a_token_that_is_refused_but_not_for_each_request(
+    server: Server, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "plugin"
+    plugin.write_text(PLUGIN.format(count=tmp_path / "count"))
+    plugin.chmod(0o755)
+    path = kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}", user=EXEC.format(command=plugin))
+    async with await ApiSession.open(path, Uncounted()) as session:
+        await session.get("/version")
+        server.refused = "Bearer x"
+        await asyncio.gather(*(session.get("/version") for _ in range(8)))
+        server.refused = "Bearer xx"
+        with pytest.raises(ApiError, match="401 Unauthorized"):
+            await session.get("/version")
+
+    assert server.tokens == ["Bearer x", *["Bearer xx"] * 8]
+
+
+NO_KUBECONFIG = ["", "a: [", "[1]", "hello", "a: b"]
+JUNK = "anVuaw=="
+
+
+@pytest.mark.parametrize("text", NO_KUBECONFIG)
+async def test_file_that_is_no_kubeconfig_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(ClusterError, match=f"^kubeconfig {path}: "):
+        await ApiSession.open(path, Uncounted())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user"),
+    [
+        (f", certificate-authority-data: {JUNK}", ""),
+        ("", f"client-certificate-data: {JUNK}, client-key-data: {JUNK}"),
+        (", certificate-authority: missing", ""),
+        ("", EXEC.format(command="/missing")),
+    ],
+    ids=["authority", "certificate", "file", "plugin"],
+)
+async def test_credentials_that_are_none_are_told(tmp_path: Path, cluster: str, user: str) -> None:
+    path = kubeconfig(tmp_path, "https://127.0.0.1:1", cluster=cluster, user=user)
+    with pytest.raises(ClusterError, match=f"^kubeconfig {path}: "):
+        await ApiSession.open(path, Uncounted())
+
+
+PROXY = "http://proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("environment", "host", "found"),
+    [
+        ({"https_proxy": PROXY}, "https://10.96.0.1:443", PROXY),
+        ({"HTTPS_PROXY": "proxy.example:3128"}, "https://10.96.0.1:443", PROXY),
+        ({"https_proxy": PROXY, "no_proxy": ".svc,10.0.0.0/8"}, "https://10.96.0.1:443", None),
+        ({"https_proxy": PROXY, "NO_PROXY": "fd00::/8, x"}, "https://[fd00::1]:443", None),
+        ({"https_proxy": PROXY, "no_proxy": "10.0.0.0/8"}, "https://192.168.1.1", PROXY),
+        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1"}, "https://10.96.0.1:443", None),
+        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1:443"}, "https://10.96.0.1:443", None),
+        ({"https_proxy": PROXY, "no_proxy": ".example"}, "https://api.example:6443", None),
+        ({"https_proxy": PROXY}, "https://127.0.0.1:6443", None),
+        ({"https_proxy": PROXY}, "https://localhost:6443", None),
+        ({"http_proxy": PROXY}, "https://10.96.0.1:443", None),
+        ({}, "https://10.96.0.1:443", None),
+    ],
+)
+async def test_proxy_is_the_environments_by_the_rules_of_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], host: str, found: str | None
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert (await Credentials.read(kubeconfig(tmp_path, host))).configuration.proxy == found
+
+
+async def test_proxy_of_a_kubeconfig_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", PROXY)
+    path = kubeconfig(tmp_path, "https://127.0.0.1:6443", cluster=', proxy-url: "http://other:1"')
+
+    assert (await Credentials.read(path)).configuration.proxy == "http://other:1"
