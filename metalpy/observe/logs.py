@@ -6,11 +6,13 @@ calls the message `event`; on the line they are `msg` and `event`.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -35,6 +37,9 @@ _NANOSECONDS = "000"
 _LEVEL_WORDS = {"warning": "warn"}
 """The reference's words where they are not structlog's."""
 
+_UNLESS_IT_CANNOT = contextlib.suppress(OSError, ValueError)
+"""A full disk, a broken pipe; a file that is closed. Made once, as each line needs it twice."""
+
 _PASSED_THROUGH = ("structlog", "logging", __name__)
 """Modules between who logs and the line."""
 
@@ -45,12 +50,32 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[structlog.processors.format_exc_info, _reference_keys, _render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Output(sys.stdout))),
         cache_logger_on_first_use=True,
     )
     libraries = logging.getLogger()
     libraries.handlers[:] = [_ToStructlog()]
     libraries.setLevel(max(threshold, logging.WARNING))
+
+
+class _Output:
+    """Takes lines for a file, and does not mind if that takes none: whoever reads the log may go.
+
+    JSON is UTF-8 (RFC 8259 section 8.1); what that cannot say, half a character, becomes an escape of JSON's.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        if isinstance(file, io.TextIOWrapper):
+            file.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+    def write(self, text: str) -> None:
+        with _UNLESS_IT_CANNOT:
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with _UNLESS_IT_CANNOT:
+            self._file.flush()
 
 
 class _ToStructlog(logging.Handler):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 PROGRAM = """
 import logging, structlog
@@ -55,3 +59,34 @@ def test_libraries_write_the_same_lines() -> None:
 
 def test_traceback_stays_on_the_line() -> None:
     assert "ZeroDivisionError" in str(lines()[3]["exception"])
+
+
+UNWELCOME = """
+import structlog
+from metalpy.observe import logs
+logs.configure("info")
+for text in ("first", "second", "ö \\ud800 \\udcff"):
+    structlog.get_logger().info(text)
+with open(2, "w") as error:
+    error.write("still here")
+"""
+
+
+def test_full_disk_and_a_reader_that_is_gone_end_no_daemon() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("w") as full, os.fdopen(writer, "w") as unread:
+        for out in (full, unread):
+            done = subprocess.run(
+                [sys.executable, "-c", UNWELCOME], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+            )
+            assert done.stderr.startswith("still here")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+def test_text_that_cannot_be_encoded_is_written_otherwise(encoding: str) -> None:
+    """Names of files are bytes, and JSON may name half a character."""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", UNWELCOME], capture_output=True, check=True, env=environment)
+
+    assert json.loads(done.stdout.splitlines()[2])["msg"] == "ö \ud800 \udcff"
