@@ -30,6 +30,8 @@ class StatusWriter:
 
     def __init__(self, write: Callable[[Outcome], Awaitable[None]]) -> None:
         self._write = write
+        self._newest: dict[ObjectKey, Outcome] = {}
+        """What is to be carried out in the end."""
         self._due: dict[ObjectKey, Outcome] = {}
         self._queued: set[ObjectKey] = set()
         self._keys: asyncio.Queue[ObjectKey] = asyncio.Queue()
@@ -45,6 +47,7 @@ class StatusWriter:
         """Have an outcome carried out, not before `wait_s`; takes the place of an older one that is still waiting."""
         key = outcome.service.key
         self._forget(key)
+        self._newest[key] = outcome
         kept = {entry.ip for entry in outcome.ingress}
         if lost := {entry.ip for entry in outcome.service.ingress} - kept:
             self._losing[key] = lost
@@ -61,6 +64,7 @@ class StatusWriter:
         self._let_go(key)
 
     def _forget(self, key: ObjectKey) -> None:
+        self._newest.pop(key, None)
         self._due.pop(key, None)
         self._held_back.pop(key, None)
         self._arrived(key)
@@ -108,12 +112,13 @@ class StatusWriter:
         try:
             await self._write(outcome)
         except ClusterError:
-            if key not in self._due:
+            if self._newest.get(key) is outcome:
                 delay_s = min(2 * delay_s, RETRY_MOST_S) or RETRY_FIRST_S
                 timer = asyncio.get_running_loop().call_later(delay_s, self._enqueue, outcome)
                 self._retries[key] = delay_s, timer
         else:
-            if key not in self._due:
+            if self._newest.get(key) is outcome:
+                del self._newest[key]
                 self._arrived(key)
                 self._let_go(key)
 

@@ -34,10 +34,16 @@ class Statuses:
         self.order: list[tuple[str, str]] = []
         self.held: dict[str, str] = {}
         self.news = asyncio.Event()
+        self.is_begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        """Cleared, it holds up writes that have begun."""
+        self.may_end.set()
 
     async def _write(self, outcome: Outcome) -> None:
         await asyncio.sleep(0)
         name = outcome.service.key.name
+        self.is_begun.set()
+        await self.may_end.wait()
         if name in self.failing:
             raise ClusterError("the API server is away")
         ip = outcome.ingress[0].ip if outcome.ingress else ""
@@ -133,3 +139,42 @@ async def test_outcome_that_is_to_wait_waits_and_gives_way_to_a_newer_one(status
     statuses.writer.put(outcome("a", "", "y"), 0.01)
     await until(statuses, 1)
     assert statuses.order == [("a", "y")]
+
+
+async def begin(statuses: Statuses, outcome: Outcome) -> None:
+    """Have a write begin that does not end yet."""
+    statuses.may_end.clear()
+    statuses.writer.put(outcome)
+    await statuses.is_begun.wait()
+
+
+async def test_write_that_fails_after_a_newer_outcome_came_is_not_tried_again(statuses: Statuses) -> None:
+    await begin(statuses, outcome("a", "", "x"))
+    statuses.writer.put(outcome("a", "", "y"), 0.05)
+    statuses.failing.add("a")
+    statuses.may_end.set()
+    await statuses.writer.written()
+    statuses.failing.clear()
+
+    await until(statuses, 1)
+    assert statuses.order == [("a", "y")]
+
+
+async def test_write_that_fails_after_its_service_was_deleted_is_not_tried_again(statuses: Statuses) -> None:
+    await begin(statuses, outcome("a", "", "x"))
+    statuses.writer.drop(service("a").key)
+    statuses.failing.add("a")
+    statuses.may_end.set()
+    await statuses.writer.written()
+
+    assert not statuses.writer.has(service("a").key)
+
+
+async def test_address_stays_with_a_service_whose_newer_outcome_is_to_wait(statuses: Statuses) -> None:
+    await begin(statuses, outcome("a", "x", "y"))
+    statuses.writer.put(outcome("a", "y", "z"), 0.05)
+    statuses.writer.put(outcome("next", "", "y"))
+    statuses.may_end.set()
+
+    await until(statuses, 3)
+    assert statuses.order == [("a", "y"), ("a", "z"), ("next", "y")]
