@@ -244,8 +244,9 @@ class Speaker:
             await self._send(event)
 
     async def _emit(self, key: ObjectKey, severity: Severity, reason: str, message: str) -> None:
-        uid = self._seen.services[key].uid
-        await self._send(Event("Service", key, severity, reason, message, "metallb-speaker", uid))
+        # Telling it on another one may have taken a while, in which this one went.
+        if service := self._seen.services.get(key):
+            await self._send(Event("Service", key, severity, reason, message, "metallb-speaker", service.uid))
 
     async def _send(self, event: Event) -> None:
         try:

@@ -20,7 +20,7 @@ from metalpy.daemon.speaker import Speaker
 from metalpy.layer2.absences import Absence
 from metalpy.layer2.conflicts import Conflict
 from metalpy.membership.sources import ClusterMembers, StaticMembers
-from metalpy.model import Endpoint, Node, ObjectKey, Protocol, SpeakerPod, parse_address
+from metalpy.model import Endpoint, Node, ObjectKey, Protocol, ServicePort, SpeakerPod, parse_address
 from metalpy.observe.metrics import ClientMetrics, FailoverMetrics, SpeakerMetrics
 from tests.unit.daemon.fake_cluster import FakeCluster, changed, config, pool, pools, service
 
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from metalpy.cluster.interface import Change, ResourcesChanged
-    from metalpy.model import IPAddress, Service
+    from metalpy.model import Event, IPAddress, Service
 
 POOL = pool("p", "192.168.1.0/24")
 OWNED_BY_3, OWNED_BY_1 = "192.168.1.240", "192.168.1.241"
 NODES = ("node1", "node2", "node3")
 PLAIN = Rules()
+SHARING = (("a", 80), ("b", 81))
 
 
 class FakeNetwork:
@@ -205,6 +206,32 @@ async def test_claim_of_another_host_is_told_on_the_service_that_has_the_address
 
     assert setup.cluster.reasons(a.key) == ["nodeAssigned", "addressConflict"]
     assert "0a:00:00:00:00:99 on eth0" in setup.cluster.events[-1].message
+
+
+async def test_service_that_is_deleted_while_a_claim_is_told_on_another_is_passed_over(setup: Setup) -> None:
+    shared = [service(name, OWNED_BY_3, sharing_key="x", ports=(ServicePort("TCP", port),)) for name, port in SHARING]
+    await setup.take([pools(POOL), *with_endpoints(*shared), Synced()])
+    first, second = shared
+    emit, told = setup.cluster.emit, asyncio.Event()
+
+    async def delete_meanwhile(event: Event) -> None:
+        await emit(event)
+        if event.reason == "addressConflict":
+            await setup.take([ServiceChanged(second.key, None)])
+            told.set()
+
+    setup.cluster.emit = delete_meanwhile  # type: ignore[method-assign]
+    running = asyncio.create_task(setup.speaker.run())
+    for mac in ("98", "99"):
+        claim = Conflict(parse_address(OWNED_BY_3), "eth0", f"0a:00:00:00:00:{mac}", datetime.now(UTC))
+        setup.network.claims.put_nowait(claim)
+        async with asyncio.timeout(10):
+            await told.wait()
+        told.clear()
+    running.cancel()
+
+    assert setup.cluster.reasons(first.key)[-2:] == ["addressConflict", "addressConflict"]
+    assert "addressConflict" not in setup.cluster.reasons(second.key)
 
 
 def resources(**advertisement: Any) -> ResourcesChanged:
