@@ -70,7 +70,7 @@ class Announcer:
         self._addresses: frozenset[IPAddress] = frozenset()
         self._absences = Absences()
         self._macs: dict[int, str] = {}
-        """The last MAC of every interface there ever was."""
+        """The last MAC with which each interface that there is announced."""
         self._carriers: Mapping[int, int] = {}
         self._background = Background()
         self._replies = ReplyPath(self._background.spawn, self._hear_claim, orphan_s=orphan_s, instance=instance)
@@ -215,6 +215,7 @@ class Announcer:
             return each.index in self._macs and (self._macs[each.index] != each.mac or has_new_carrier)
 
         renewed = [each.index for each in current.announcing if is_renewed(each)]
+        self._macs = {index: mac for index, mac in self._macs.items() if index in current.indexes}
         self._macs.update((each.index, each.mac) for each in current.announcing)
         self._carriers = current.carriers
         return renewed

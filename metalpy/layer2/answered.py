@@ -48,11 +48,22 @@ class Answered:
 
     def remove(self, index: int, addresses: Iterable[bytes]) -> tuple[list[bytes], set[bytes]]:
         """No longer answer for these there; gives those that were, and the groups that are not needed there now."""
-        table = self.table(index)
+        table = self._tables.get(index, {})
         gone = [address for address in addresses if table.pop(address, None)]
-        groups = Counter(_groups_of(gone))
-        self._groups[index] -= groups
-        return gone, groups.keys() - self._groups[index].keys()
+        groups, needed = Counter(_groups_of(gone)), self._groups[index]
+        needed -= groups
+        return gone, groups.keys() - needed.keys()
+
+    def forget(self, index: int) -> None:
+        """Keep nothing for an interface on which nobody answers any more, unless there are addresses for it."""
+        if index != EVERYWHERE and not self._tables.get(index):
+            self._tables.pop(index, None)
+            self._groups.pop(index, None)
+
+    @property
+    def places(self) -> set[int]:
+        """The interfaces for which something is kept."""
+        return {*self._tables, *self._groups}
 
     def give_up(self, address: bytes) -> None:
         """No longer answer for an address anywhere."""
@@ -65,7 +76,7 @@ class Answered:
 
     def groups(self, index: int) -> set[bytes]:
         """Give the groups that an interface has to be in."""
-        return {*self._groups[EVERYWHERE], *self._groups[index]}
+        return {*self._groups[EVERYWHERE], *self._groups.get(index, ())}
 
     def addresses(self, protocol: Protocol) -> set[bytes]:
         """Give all addresses of a protocol."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from pyroute2 import AsyncIPRoute
@@ -100,13 +100,16 @@ def announcing(links: Iterable[Link], choice: Choice = ALL) -> frozenset[Interfa
     )
 
 
-class Interfaces(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Interfaces:
     """Which interfaces announce, the MACs of all that there are, and which are connected."""
 
     announcing: frozenset[Interface]
     macs: frozenset[str]
     carriers: Mapping[int, int]
     """The index of each interface that has a carrier → how often that came or went: another number, another carrier."""
+    indexes: frozenset[int] = field(compare=False)
+    """Of all that there are. That one comes or goes which does not announce is no news."""
 
 
 class Links:
@@ -185,6 +188,7 @@ async def watch(choice: Choice = ALL) -> AsyncGenerator[Interfaces, None]:
                     announcing(links, choice),
                     frozenset(link.mac for link in links),
                     {link.index: link.carrier_changes for link in links if link.flags & IFF_LOWER_UP},
+                    frozenset(link.index for link in links),
                 )
                 if current != last:
                     last = current

@@ -139,6 +139,12 @@ class Responder:
         if port := self._ports.pop((protocol, index), None):
             port.close()
             self._witness.leave(protocol, index)
+            self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        """Keep nothing for an interface that has no ports: each pod of a node has one, for a while."""
+        if not any(port.index == index for port in self._ports.values()):
+            self._answered.forget(index)
 
     def _add(self, rows: list[Row]) -> None:
         for index, addresses in by_interface(rows).items():
@@ -162,6 +168,7 @@ class Responder:
                 if isinstance(port, NDPPort):
                     for group in groups - self._answered.groups(port.index):
                         port.groups.leave(group)
+            self._forget(index)
         for protocol in protocols:
             many = len(self._answered.addresses(protocol))
             if many * 2 <= self._sieved[protocol]:  # too wide a filter only costs time: no haste
