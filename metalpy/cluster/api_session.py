@@ -248,14 +248,21 @@ class ApiSession:
         while True:
             try:
                 credentials = await self.credentials.headers()
+                # A write that is sent elsewhere may become a mere look there, and would count as done.
                 response = await self._http.request(
-                    method, url, headers=headers | credentials, data=data, timeout=timeout, **self._way
+                    method,
+                    url,
+                    headers=headers | credentials,
+                    data=data,
+                    timeout=timeout,
+                    allow_redirects=method == "GET",
+                    **self._way,
                 )
             except (*_UNREACHABLE, ConfigException) as error:
                 self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
                 raise ClusterError(f"{method} {path}: {error!r}") from error
             self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
-            if response.status < 400:  # noqa: PLR2004 - the first HTTP error status
+            if response.status < 300:  # noqa: PLR2004 - the first HTTP status that is no success
                 return response
             async with response:
                 refused = await _api_error(response)

@@ -50,10 +50,14 @@ class Server:
         await self._ends.wait()
         return response
 
+    async def elsewhere(self, request: web.Request) -> web.Response:
+        return web.Response(status=int(request.match_info["status"]), headers={"Location": "/version"})
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         app = web.Application()
         app.add_routes([web.get("/version", self.version), web.get("/watch", self.watch)])
+        app.add_routes([web.route("*", "/elsewhere/{status}", self.elsewhere)])
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -243,3 +247,16 @@ async def test_proxy_of_a_kubeconfig_comes_first(tmp_path: Path, monkeypatch: py
     path = kubeconfig(tmp_path, "https://127.0.0.1:6443", cluster=', proxy-url: "http://other:1"')
 
     assert (await Credentials.read(path)).configuration.proxy == "http://other:1"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+async def test_write_that_is_sent_elsewhere_is_not_taken_for_done(server: Server, tmp_path: Path, status: int) -> None:
+    """As by a page to log in on, which whatever stands before an API server answers with."""
+    path = f"/elsewhere/{status}"
+    async with await ApiSession.open(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}"), Uncounted()) as session:
+        for write in (session.post(path, {}), session.put(path, {}), session.patch(path, {}), session.delete(path)):
+            with pytest.raises(ApiError) as found:
+                await write
+            assert found.value.code == status
+
+        assert await session.get(path) == {"major": "1"}
