@@ -174,7 +174,7 @@ class Reflector:
                 if code == GONE:
                     raise _Expired
                 raise ApiError(code, str(status.get("reason", "")), str(status.get("message", "")))
-            case {"type": kind, "object": {"metadata": {"resourceVersion": str(version)}} as obj}:
+            case {"type": kind, "object": {"metadata": {"resourceVersion": str(version)}} as obj} if version:
                 if kind in {"ADDED", "MODIFIED"}:
                     self._sink.put(obj)
                 elif kind == "DELETED":

@@ -170,6 +170,7 @@ MALFORMED: list[Any] = [
     {"type": "ERROR", "object": "overloaded"},
     {"type": "ERROR", "object": {"code": "many"}},
     {"object": {"metadata": {"name": "b", "resourceVersion": "101"}}},
+    {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": ""}}},
     ["MODIFIED"],
 ]
 
