@@ -82,8 +82,13 @@ class _ToStructlog(logging.Handler):
     """Passes the records of libraries on, named by their component."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Log a record; one that cannot be put into words is told on standard error, not raised to who wrote it."""
         log = structlog.get_logger().bind(component=record.name)
-        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        level = max(each for each in (logging.NOTSET, *LEVELS.values()) if each <= record.levelno)
+        try:
+            log.log(level, record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
 
 
 def _reference_keys(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -90,3 +90,21 @@ def test_text_that_cannot_be_encoded_is_written_otherwise(encoding: str) -> None
     done = subprocess.run([sys.executable, "-c", UNWELCOME], capture_output=True, check=True, env=environment)
 
     assert json.loads(done.stdout.splitlines()[2])["msg"] == "ö \ud800 \udcff"
+
+
+CLUMSY = """
+import logging
+from metalpy.observe import logs
+logs.configure("info")
+library = logging.getLogger("library")
+library.warning("%d", "no number")
+library.log(logging.WARNING + 5, "between %s", "levels")
+"""
+
+
+def test_library_that_logs_what_cannot_be_said_is_not_disturbed() -> None:
+    done = subprocess.run([sys.executable, "-c", CLUMSY], capture_output=True, text=True, check=True)
+
+    assert "no number" in done.stderr
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["level"], line["msg"]) == ("warn", "between levels")
