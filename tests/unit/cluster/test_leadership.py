@@ -145,7 +145,7 @@ class SilentLock(Lock):
 def hasty(lock: Lock) -> Config:
     """Make a configuration with times shorter than the client lets one ask for."""
     config = Config(lock, 15, 10, 2, onstarted_leading=lambda: None, onstopped_leading=None)
-    config.renew_deadline, config.retry_period = 0.3, 0.05
+    config.renew_deadline, config.retry_period = 2, 0.05
     return config
 
 
