@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 HEADER = "# Written by metalpy's configmaptocrs."
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-_SURELY_PLAIN = re.compile(r"(?![nyNYtfTFoO~])[A-Za-z/](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?")
+_ADDRESS = r"[0-9a-fA-F]+[.:][0-9a-fA-F.:]*"
+_SURELY_PLAIN = re.compile(
+    rf"(?![nyNYtfTFoO~])[A-Za-z/](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?|{_ADDRESS}(?:/[0-9]+|-{_ADDRESS}(?<!:))"
+)
+"""Words, CIDRs and ranges: nearly all texts. For each of the others PyYAML is asked, which takes an emitter."""
 _WORDS = frozenset(
     spelling
     for word in ("y", "yes", "n", "no", "true", "false", "on", "off", "null", "~", "")
@@ -33,10 +37,11 @@ _LOOKS_ODD = re.compile(
     |[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?""",
     re.VERBOSE,
 )
-_FITS_BLOCK = re.compile(
+_FITS_BLOCK = (
     "[\x21-\x7e\xa0-\u2027\u202a-\ud7ff][\x20-\x7e\xa0-\u2027\u202a-\ud7ff]*\n[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff]*"
 )
-_NEEDS_ESCAPES = re.compile("[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_NEEDS_ESCAPES = "[^\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
+"""These two take longer to compile than all the rest of the program to load, and hardly any text needs them."""
 
 
 def to_text(objects: Iterable[dict[str, Any]]) -> str:
@@ -48,53 +53,57 @@ def texts_of(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Give the same text in pieces, one an object."""
     yield f"{HEADER}\n"
     for one in objects:
-        yield "".join(f"{line}\n" for line in (*_mapping(one, ""), "---"))
+        lines: list[str] = []
+        _add_mapping(lines, one, "")
+        lines.append("---\n")
+        yield "\n".join(lines)
 
 
 def mapping_to_text(mapping: dict[str, Any]) -> str:
     """Write one mapping."""
-    return "".join(f"{line}\n" for line in _mapping(mapping, "")) or "{}\n"
+    lines: list[str] = []
+    _add_mapping(lines, mapping, "")
+    return "".join(f"{line}\n" for line in lines) or "{}\n"
 
 
-def _mapping(mapping: dict[str, Any], indent: str) -> Iterator[str]:
+def _add_mapping(lines: list[str], mapping: dict[str, Any], indent: str) -> None:
     for key in sorted(mapping):
-        head, value = f"{indent}{_scalar(key)}:", mapping[key]
+        head, value = f"{indent}{_text(key)}:", mapping[key]
         if isinstance(value, dict) and value:
-            yield head
-            yield from _mapping(value, indent + "  ")
+            lines.append(head)
+            _add_mapping(lines, value, indent + "  ")
         elif isinstance(value, list) and value:
-            yield head
+            lines.append(head)
             for item in value:
-                yield from _item(item, indent)
+                _add_item(lines, item, indent)
         else:
-            yield from _placed(head, value, indent + "  ")
+            _add_placed(lines, head, value, indent + "  ")
 
 
-def _item(item: Any, indent: str) -> Iterator[str]:
+def _add_item(lines: list[str], item: Any, indent: str) -> None:
     if isinstance(item, dict) and item:
-        first, *rest = _mapping(item, indent + "  ")
-        yield f"{indent}- {first.removeprefix(indent + '  ')}"
-        yield from rest
+        first = len(lines)
+        _add_mapping(lines, item, indent + "  ")
+        lines[first] = f"{indent}- {lines[first].removeprefix(indent + '  ')}"
     else:
-        yield from _placed(f"{indent}-", item, indent + "  ")
+        _add_placed(lines, f"{indent}-", item, indent + "  ")
 
 
-def _placed(head: str, value: Any, indent: str) -> Iterator[str]:
+def _add_placed(lines: list[str], head: str, value: Any, indent: str) -> None:
     """Write a scalar or an empty collection behind what is before it; a block of lines is below."""
-    if isinstance(value, str) and _FITS_BLOCK.fullmatch(value):
-        yield from _block(head, value, indent)
+    if isinstance(value, str) and "\n" in value and re.fullmatch(_FITS_BLOCK, value):
+        _add_block(lines, head, value, indent)
     else:
-        yield f"{head} {_scalar(value)}"
+        lines.append(f"{head} {_scalar(value)}")
 
 
-def _block(head: str, text: str, indent: str) -> Iterator[str]:
+def _add_block(lines: list[str], head: str, text: str, indent: str) -> None:
     body = text.rstrip("\n")
     trailing = len(text) - len(body)
     chomping = "-" if not trailing else "" if trailing == 1 and body else "+"
-    yield f"{head} |{chomping}"
-    lines = text.split("\n")
-    for line in lines if not text.endswith("\n") else lines[:-1]:
-        yield indent + line if line else ""
+    lines.append(f"{head} |{chomping}")
+    written = text.removesuffix("\n").split("\n")
+    lines.extend(indent + line if line else "" for line in written)
 
 
 def _scalar(value: Any) -> str:
@@ -107,21 +116,24 @@ def _scalar(value: Any) -> str:
 def _text(text: str) -> str:
     if _SURELY_PLAIN.fullmatch(text):
         return text
-    if text in _WORDS or _LOOKS_ODD.fullmatch(text) or _NEEDS_ESCAPES.search(text):
+    if text in _WORDS or _LOOKS_ODD.fullmatch(text) or _needs_escapes(text):
         return _dumped(text, '"')
     return _dumped(text, None)
 
 
+def _needs_escapes(text: str) -> bool:
+    return not (text.isascii() and text.isprintable()) and re.search(_NEEDS_ESCAPES, text) is not None
+
+
 def _dumped(text: str, style: str | None) -> str:
     """Let PyYAML write one text, in the style given or the plainest that is safe."""
-    node = yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
     plain = style is None
     events = [
         yaml.StreamStartEvent(),
         yaml.DocumentStartEvent(),
         yaml.MappingStartEvent(None, None, implicit=True, flow_style=False),
         yaml.ScalarEvent(None, None, (True, True), "k"),
-        yaml.ScalarEvent(None, None, (plain, True), node.value, style=style),
+        yaml.ScalarEvent(None, None, (plain, True), text, style=style),
         yaml.MappingEndEvent(),
         yaml.DocumentEndEvent(),
         yaml.StreamEndEvent(),
