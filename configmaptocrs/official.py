@@ -15,7 +15,7 @@ from configmaptocrs.objects import OFFICIAL_ORDER, in_order
 from configmaptocrs.official_reading import OfficialReader
 from metalpy.cluster.home import USUAL_NAMESPACE
 from metalpy.config.document import Scalar, compose
-from metalpy.config.nodes import text_of, value_of
+from metalpy.config.nodes import text_in, text_of, value_of
 from metalpy.config.resource_objects import POOL
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects
@@ -53,9 +53,9 @@ def _result(text: str, *, only_data: bool) -> str:
 def _config_map(text: str) -> tuple[Document, str]:
     root = compose(text).root
     inner = value_of(value_of(root, "data"), "config")
-    if text_of(value_of(root, "kind")) != "ConfigMap" or not text_of(inner):
+    if text_in(root, "kind") != "ConfigMap" or not text_of(inner):
         raise ConversionError("the first document must be a ConfigMap with a key config")
-    return compose(text_of(inner)), text_of(value_of(value_of(root, "metadata"), "namespace"))
+    return compose(text_of(inner)), text_in(value_of(root, "metadata"), "namespace")
 
 
 def _named(names: Sequence[str]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from configmaptocrs.failure import ConversionError
 from metalpy.config.configmap import CONFIG_KEY
 from metalpy.config.document import Document, Scalar, compose, compose_all
-from metalpy.config.nodes import objects_within, text_of, value_of
+from metalpy.config.nodes import objects_within, text_in, text_of, value_of
 from metalpy.errors import ConfigError
 
 _HELM_KEY = "configInline"
@@ -57,7 +57,7 @@ def source_of(text: str, *, only_data: bool) -> Source:
 
 def _bare(text: str) -> Source:
     document = compose(text)
-    if text_of(value_of(document.root, "kind")) in {"ConfigMap", "ConfigMapList", "List"}:
+    if text_in(document.root, "kind") in {"ConfigMap", "ConfigMapList", "List"}:
         raise ConversionError("the file holds a Kubernetes object: leave -only-data out")
     return _inline(document) or Source(document)
 
@@ -68,10 +68,10 @@ def _wrapped(text: str) -> Source:
     found = [node for kind, node in objects if kind == "ConfigMap"]
     having = [config_map for config_map in found if value_of(value_of(config_map, "data"), CONFIG_KEY)]
     if len(having) == 1:
-        inner = text_of(value_of(value_of(having[0], "data"), CONFIG_KEY))
-        return Source(compose(inner), text_of(value_of(value_of(having[0], "metadata"), "namespace")))
+        inner = text_in(value_of(having[0], "data"), CONFIG_KEY)
+        return Source(compose(inner), text_in(value_of(having[0], "metadata"), "namespace"))
     if having:
-        names = ", ".join(text_of(value_of(value_of(one, "metadata"), "name")) for one in having)
+        names = ", ".join(text_in(value_of(one, "metadata"), "name") for one in having)
         raise ConversionError(f"the file holds several ConfigMaps with a key `{CONFIG_KEY}`: {names}; leave one")
     if found:
         raise ConversionError(f"the ConfigMap has no key `{CONFIG_KEY}`, which must hold the configuration")

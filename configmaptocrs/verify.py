@@ -15,7 +15,7 @@ from metalpy.announcement.equivalence import Side, differences
 from metalpy.announcement.meaning import Carries, EqualLengths, Reading
 from metalpy.config.document import compose_all
 from metalpy.config.findings import Findings
-from metalpy.config.nodes import text_of, value_of
+from metalpy.config.nodes import text_in
 from metalpy.config.references import place_of
 from metalpy.config.resource_objects import PEER, objects_of
 from metalpy.config.resource_peers import Surroundings
@@ -149,7 +149,7 @@ def _peers_with_keepalive(resources: str | list[Object]) -> frozenset[str]:
         times = {name: str(spec.get("keepaliveTime", "")) for name, spec in specs.items()}
     elif "keepaliveTime" in resources:
         found = objects_of(compose_all(resources), Findings(), "", check_names=False).of(PEER)
-        times = {one.key.name: text_of(value_of(one.spec, "keepaliveTime")) for one in found}
+        times = {one.key.name: text_in(one.spec, "keepaliveTime") for one in found}
     else:
         return frozenset()
     return frozenset(name for name, time in times.items() if time.strip("0s"))

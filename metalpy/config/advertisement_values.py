@@ -44,6 +44,8 @@ class AdvertisementValues:
     def aggregation_length(self, fields: Fields, entries: Sequence[Entry], version: int) -> tuple[int | None, int]:
         """Give the length as written and the one in force for the entries' addresses of one IP version."""
         key, most = self._form.length_keys[version], MOST_BITS[version]
+        if key not in fields.values:
+            return None, most
         least = self._form.least[version]
         written = self._decoder.number(fields, key, least, most, wanted=f"from {max(least, 0)} to {most}")
         if written is None:
@@ -80,6 +82,8 @@ class AdvertisementValues:
 
     def communities(self, fields: Fields, key: str) -> tuple[tuple[str, ...] | None, tuple[AnyCommunity, ...]]:
         """Give the texts as written, None where there is no list, and the communities without repetition."""
+        if key not in fields.values:
+            return None, ()
         target = self._decoder.items(fields, key, "communities")
         is_written = target is not None and not self._decoder.is_null_field(fields, key)
         texts: dict[str, str] = {}

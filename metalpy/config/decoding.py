@@ -86,13 +86,21 @@ class Decoder:
     def fields(self, node: Node, path: str, section: Section) -> Fields | None:
         """Read a mapping with known keys; null has none set. None where it is no mapping."""
         target = self._target(node, path)
+        if isinstance(target, Mapping):
+            values = target.known_values(section.keys)
+            if values is None:
+                return self._odd_fields(target, path, section)
+            self._visits_left -= len(values)
+            return Fields(target, path, values)
         if target is None:
             return None
         if _is_null(target):
             return Fields(target, path)
-        if not isinstance(target, Mapping):
-            self._wrong_kind(target, path, f"must be a mapping ({section.name})")
-            return None
+        self._wrong_kind(target, path, f"must be a mapping ({section.name})")
+        return None
+
+    def _odd_fields(self, target: Mapping, path: str, section: Section) -> Fields:
+        """Read a mapping with merges, or with keys that are unknown, repeated or no plain text."""
         fields = Fields(target, path)
         for key_node, written, value in self._entries(target, path, shared_keys=False):
             key: str | None = written
@@ -111,12 +119,14 @@ class Decoder:
 
     def items(self, fields: Fields, key: str, of: str) -> list[Node] | None:
         """Read a list field; absent and null are empty. `of` names the entries. None where it is no list."""
-        node = fields.get(key)
-        target = None if node is None else self._target(node, fields.path_of(key))
-        if node is None or _is_null(target):
+        node = fields.values.get(key)
+        if node is None:
             return []
+        target = self._target(node, fields.path_of(key))
         if isinstance(target, List):
             return target.items
+        if _is_null(target):
+            return []
         if target is not None:
             self._wrong_kind(target, fields.path_of(key), f"must be a list of {of}, each behind a dash")
         return None
@@ -172,13 +182,16 @@ class Decoder:
 
     def text_field(self, fields: Fields, key: str, *, secret: bool = False) -> str | None:
         """Read a field of text; absent is empty, None where it is no text."""
-        node = fields.get(key)
+        node = fields.values.get(key)
         return "" if node is None else self.text(node, fields.path_of(key), secret=secret)
 
     def flag(self, fields: Fields, key: str, *, default: bool) -> bool:
         """Read a flag; absent and null are the default."""
-        node, path = fields.get(key), fields.path_of(key)
-        target = None if node is None else self._target(node, path)
+        node = fields.values.get(key)
+        if node is None:
+            return default
+        path = fields.path_of(key)
+        target = self._target(node, path)
         if target is None:
             return default
         if not isinstance(target, Scalar):
@@ -202,9 +215,12 @@ class Decoder:
 
         `wanted` are the words for the bounds; `asn` tells that a fraction may be meant as an AS in asdot notation.
         """
+        node = fields.values.get(key)
+        if node is None:
+            return None
         wanted = wanted or f"from {low} to {high}"
-        node, path = fields.get(key), fields.path_of(key)
-        target = None if node is None else self._target(node, path)
+        path = fields.path_of(key)
+        target = self._target(node, path)
         if target is None:
             return None
         if not isinstance(target, Scalar):

@@ -19,7 +19,7 @@ import yaml
 from metalpy.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 MAX_DEPTH = 100
 """Deepest nesting that is read; a configuration needs seven levels."""
@@ -59,6 +59,15 @@ class Mapping:
     line: int
     column: int
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
+
+    def known_values(self, keys: Collection[str]) -> dict[str, Node] | None:
+        """Give the values by their keys if all of these are among `keys`, once, and without a tag; else None."""
+        values: dict[str, Node] = {}
+        for key, value in self.pairs:
+            if not isinstance(key, Scalar) or key.tag or key.text not in keys or key.text in values:
+                return None
+            values[key.text] = value
+        return values
 
 
 @dataclass(slots=True, eq=False)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from metalpy.config.decoding import Decoder, Fields
     from metalpy.config.pool_addresses import Entry
 
+_PROTOCOLS = {str(protocol): protocol for protocol in Protocol}
 _OLD_PROTOCOLS = {"arp": Protocol.LAYER2, "ndp": Protocol.LAYER2}
 _SHORT_PROTOCOLS = {"l2": Protocol.LAYER2, "layer-2": Protocol.LAYER2, "l3": Protocol.BGP}
 LEGACY_FORM = AdvertisementForm(
@@ -26,6 +27,10 @@ LEGACY_FORM = AdvertisementForm(
     has_large=False,
     unknown_alias="is no alias under `bgp-communities`, and not A:B: define it there (no name is built in)",
 )
+
+
+_LAYER2, _BGP = (L2Advertisement(),), (BGPAdvertisement(),)
+"""Most pools say no more than their protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class PoolReader:
             addresses=tuple(entry.addresses for entry in entries),
             auto_assign=self._decoder.flag(fields, "auto-assign", default=True),
             avoid_buggy_ips=avoid_buggy_ips,
-            layer2=(L2Advertisement(),) if protocol is Protocol.LAYER2 else (),
+            layer2=_LAYER2 if protocol is Protocol.LAYER2 else (),
             bgp=advertisements if protocol is Protocol.BGP else (),
         )
 
@@ -97,13 +102,13 @@ class PoolReader:
         text = self._decoder.text_field(fields, "protocol")
         if text is None:
             return None
-        if text in set(Protocol):
-            return Protocol(text)
+        if text in _PROTOCOLS:
+            return _PROTOCOLS[text]
         squashed = text.strip().lower()
         wrong = "must be layer2 or bgp" if text else "is missing: write layer2 or bgp"
         if squashed in _OLD_PROTOCOLS:
             wrong += f": `{squashed}` became `{_OLD_PROTOCOLS[squashed]}` in MetalLB 0.6"
-        elif squashed in _SHORT_PROTOCOLS or squashed in set(Protocol):
+        elif squashed in _SHORT_PROTOCOLS or squashed in _PROTOCOLS:
             wrong += f": did you mean `{_SHORT_PROTOCOLS.get(squashed, squashed)}`?"
         self._decoder.error(fields, "protocol", wrong, value=shown(text) if text else "")
         return None
@@ -114,8 +119,10 @@ class PoolReader:
         self, fields: Fields, protocol: Protocol | None, entries: Sequence[Entry]
     ) -> tuple[BGPAdvertisement, ...]:
         key = "bgp-advertisements"
-        nodes = self._decoder.items(fields, key, "BGP advertisements") or []
-        if nodes and protocol is Protocol.LAYER2:
+        nodes = self._decoder.items(fields, key, "BGP advertisements")
+        if not nodes:
+            return _BGP
+        if protocol is Protocol.LAYER2:
             self._decoder.error(fields, key, "must not be in a pool with protocol layer2: remove it")
             return ()
         as_written: dict[_Written, str] = {}
@@ -137,7 +144,7 @@ class PoolReader:
             if same != path:
                 text = f"means the same as {same}, and is announced once: remove one"
                 self._findings.warn(advertisement_fields.at, path, text)
-        return tuple(advertisement for _, advertisement in by_meaning.values()) or (BGPAdvertisement(),)
+        return tuple(advertisement for _, advertisement in by_meaning.values()) or _BGP
 
     def _advertisement(self, fields: Fields, entries: Sequence[Entry]) -> tuple[_Written, BGPAdvertisement]:
         length, length_in_force = self._values.aggregation_length(fields, entries, 4)

@@ -6,7 +6,7 @@ import re
 
 from metalpy.config.configmap import CONFIG_KEY, USUAL_NAMES, config_text
 from metalpy.config.document import Mapping, Scalar, compose_all
-from metalpy.config.nodes import dealiased, objects_within, text_of, value_of
+from metalpy.config.nodes import dealiased, objects_within, text_in, text_of, value_of
 from metalpy.errors import ConfigError
 
 _LOOKS_LIKE_MANIFEST = re.compile(r"""^\s*["']?kind["']?\s*:\s*["']?ConfigMap""", re.MULTILINE)
@@ -37,7 +37,7 @@ def text_of_file(text: str) -> str:
 def _data_of(config_map: Mapping) -> tuple[str, dict[str, str]]:
     """Give name and data of a ConfigMap; what is no text in its data is no data."""
     metadata, data = value_of(config_map, "metadata"), value_of(config_map, "data")
-    name = text_of(value_of(metadata, "name")) if isinstance(metadata, Mapping) else ""
+    name = text_in(metadata, "name")
     texts: dict[str, str] = {}
     for key, value in data.pairs if isinstance(data, Mapping) else []:
         target = dealiased(value)

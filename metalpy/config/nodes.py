@@ -9,7 +9,7 @@ from metalpy.config.scalars import read_text
 from metalpy.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from metalpy.config.document import Node
 
@@ -32,6 +32,11 @@ def dealiased(node: Node | None) -> Node | None:
     return node.target if isinstance(node, Alias) else node
 
 
+def text_in(mapping: Node | None, key: str) -> str:
+    """Give the text under a key of a mapping, empty where there is none or something else."""
+    return mapping.text(key) if isinstance(mapping, _JsonMapping) else text_of(value_of(mapping, key))
+
+
 def text_of(node: Node | None) -> str:
     """Give the text of a scalar, empty for anything else."""
     try:
@@ -48,7 +53,7 @@ def objects_within(root: Node | None) -> Iterator[tuple[str, Mapping]]:
     target = dealiased(root)
     if not isinstance(target, Mapping):
         return
-    kind = text_of(value_of(target, "kind"))
+    kind = text_in(target, "kind")
     items = value_of(target, "items") if kind.endswith("List") else None
     if not isinstance(items, List):
         yield kind, target
@@ -56,7 +61,7 @@ def objects_within(root: Node | None) -> Iterator[tuple[str, Mapping]]:
     for item in items.items:
         inner = dealiased(item)
         if isinstance(inner, Mapping):
-            yield text_of(value_of(inner, "kind")) or kind.removesuffix("List"), inner
+            yield text_in(inner, "kind") or kind.removesuffix("List"), inner
 
 
 def document_of(value: object) -> Document:
@@ -64,7 +69,7 @@ def document_of(value: object) -> Document:
 
     Raises `ConfigError` for what JSON does not know, and for nesting beyond reason.
     """
-    return Document(_node(value), _count(value, 0))
+    return Document(_node(value), _count(value))
 
 
 class _JsonMapping(Mapping):
@@ -79,11 +84,22 @@ class _JsonMapping(Mapping):
     @property
     def pairs(self) -> list[tuple[Node, Node]]:  # type: ignore[override]
         """All keys with their values."""
-        return [(_text_node(str(key)), _node(inner)) for key, inner in self._value.items()]
+        return [(_node(str(key)), _node(inner)) for key, inner in self._value.items()]
+
+    def known_values(self, keys: Collection[str]) -> dict[str, Node] | None:
+        """Give the values by their keys if all of these are among `keys`; else None."""
+        if not all(key in keys for key in self._value):
+            return None
+        return {str(key): _node(inner) for key, inner in self._value.items()}
 
     def find(self, key: str) -> Node | None:
         """Give the value of a key."""
         return _node(self._value[key]) if key in self._value else None
+
+    def text(self, key: str) -> str:
+        """Give the text under a key, empty where there is none or something else."""
+        value = self._value.get(key)
+        return value if isinstance(value, str) else ""
 
 
 class _JsonList(List):
@@ -101,24 +117,33 @@ class _JsonList(List):
         return [_node(inner) for inner in self._value]
 
 
-def _count(value: object, depth: int) -> int:
+def _count(value: object) -> int:
     """Count the nodes of a JSON value, and refuse what is none."""
-    if isinstance(value, str):
-        return 1
-    if depth > MAX_DEPTH:
-        raise ConfigError([Problem(0, 0, "", "", f"nested more than {MAX_DEPTH} levels deep")])
-    if isinstance(value, dict | list):
-        inners, keys = (value.values(), len(value)) if isinstance(value, dict) else (value, 0)
-        # Texts, which most values are, are not worth a call.
-        return 1 + keys + sum(1 if type(inner) is str else _count(inner, depth + 1) for inner in inners)
-    if value is None or isinstance(value, bool | int | float):
-        return 1
-    raise ConfigError([Problem(0, 0, "", "", f"holds a {type(value).__name__}, which JSON does not know")])
+    count = depth = 0
+    level = [value]
+    while level:
+        count += len(level)
+        below: list[object] = []
+        for one in level:
+            if isinstance(one, str):
+                continue
+            if depth > MAX_DEPTH:
+                raise ConfigError([Problem(0, 0, "", "", f"nested more than {MAX_DEPTH} levels deep")])
+            if isinstance(one, dict):
+                count += len(one)
+                below += one.values()
+            elif isinstance(one, list):
+                below += one
+            elif one is not None and not isinstance(one, int | float):
+                raise ConfigError([Problem(0, 0, "", "", f"holds a {type(one).__name__}, which JSON does not know")])
+        level = below
+        depth += 1
+    return count
 
 
 def _node(value: object) -> Node:
     if isinstance(value, str):
-        return _text_node(value)
+        return Scalar(0, 0, value, plain=False)
     if isinstance(value, dict):
         return _JsonMapping(value)
     if isinstance(value, list):
@@ -126,7 +151,3 @@ def _node(value: object) -> Node:
     if value is None or isinstance(value, bool):
         return Scalar(0, 0, {None: "null", True: "true", False: "false"}[value])
     return Scalar(0, 0, str(value))
-
-
-def _text_node(text: str) -> Scalar:
-    return Scalar(0, 0, text, plain=False)

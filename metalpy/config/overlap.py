@@ -25,7 +25,9 @@ def span_of(addresses: AddressRange) -> Span | None:
     if not addresses.prefixes:
         return None
     first, last = addresses.prefixes[0], addresses.prefixes[-1]
-    return Span(first.version, int(first.network_address), int(last.broadcast_address))
+    # Not the broadcast address, which a network would keep for good.
+    size = 1 << (last.max_prefixlen - last.prefixlen)
+    return Span(first.version, int(first.network_address), int(last.network_address) + size - 1)
 
 
 def overlaps(spans: Sequence[Span]) -> Iterator[tuple[int, int]]:

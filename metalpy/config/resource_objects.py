@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from metalpy.config.document import List, Mapping, Scalar
 from metalpy.config.findings import shown
-from metalpy.config.nodes import dealiased, text_of, value_of
+from metalpy.config.nodes import dealiased, text_in, text_of, value_of
 from metalpy.config.values import check_object_name
 from metalpy.model import ObjectKey
 
@@ -115,18 +115,19 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     chosen = namespace
     for document in documents:
         for node in _flattened(document.root):
-            kind, api_version, key = _identity(node)
-            group, _, version = api_version.rpartition("/")
+            kind, metadata = text_in(node, "kind"), value_of(node, "metadata")
+            group, _, version = text_in(node, "apiVersion").rpartition("/")
+            own, name = text_in(metadata, "namespace"), text_in(metadata, "name")
             if kind == "Secret" and not group:
-                found.secrets[ObjectKey(key.namespace or chosen, key.name)] = _secret(node)
+                found.secrets[ObjectKey(own or chosen, name)] = _secret(node)
                 continue
             if kind == "Namespace" and not group:
-                found.namespaces[key.name] = labels_of(node)
+                found.namespaces[name] = labels_of(node)
                 continue
             if group != GROUP or kind in _SAY_NOTHING:
                 continue
-            chosen = chosen or key.namespace
-            key = ObjectKey(key.namespace or chosen, key.name)
+            chosen = chosen or own
+            key = ObjectKey(own or chosen, name)
             resource = Resource(kind, version, key, node)
             if not _is_readable(resource, findings, check_names=check_names):
                 continue
@@ -140,20 +141,12 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     return found
 
 
-def _identity(node: Mapping) -> tuple[str, str, ObjectKey]:
-    """Give kind, API version, and namespace and name."""
-    metadata = value_of(node, "metadata")
-    key = ObjectKey(text_of(value_of(metadata, "namespace")), text_of(value_of(metadata, "name")))
-    return text_of(value_of(node, "kind")), text_of(value_of(node, "apiVersion")), key
-
-
 def _flattened(root: Node | None) -> Iterator[Mapping]:
     """Give the objects of a document, those in lists of objects too."""
     target = dealiased(root)
     if not isinstance(target, Mapping):
         return
-    is_list = text_of(value_of(target, "kind")).endswith("List")
-    items = value_of(target, "items") if is_list else None
+    items = value_of(target, "items") if text_in(target, "kind").endswith("List") else None
     if isinstance(items, List):
         for item in items.items:
             inner = dealiased(item)
@@ -164,24 +157,26 @@ def _flattened(root: Node | None) -> Iterator[Mapping]:
 
 
 def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -> bool:
-    where = resource.full_name
     versions = VERSIONS.get(resource.kind)
     if versions is None:
         text = f"is no kind that can be read: {', '.join(VERSIONS)} are"
-        findings.error(resource.node, where, text, value=shown(resource.kind))
+        findings.error(resource.node, resource.full_name, text, value=shown(resource.kind))
         return False
     if resource.version not in versions:
         wanted = " or ".join(f"{GROUP}/{version}" for version in versions)
-        findings.error(resource.node, where, f"apiVersion must be {wanted}", value=shown(resource.version))
+        text = f"apiVersion must be {wanted}"
+        findings.error(resource.node, resource.full_name, text, value=shown(resource.version))
         return False
-    if not resource.key.name:
-        findings.error(resource.node, where, "metadata.name is missing: an object needs a name")
+    name = resource.key.name
+    if not name:
+        text = "metadata.name is missing: an object needs a name"
+        findings.error(resource.node, resource.full_name, text)
         return False
     if check_names:
         try:
-            check_object_name(resource.key.name)
+            check_object_name(name)
         except ValueError as error:
-            findings.error(resource.node, f"{where}: metadata.name", str(error), value=shown(resource.key.name))
+            findings.error(resource.node, f"{resource.full_name}: metadata.name", str(error), value=shown(name))
     return True
 
 
@@ -195,7 +190,7 @@ def _tell_of_other_namespace(resource: Resource, findings: Findings, chosen: str
 
 
 def _secret(node: Mapping) -> SecretPassword:
-    kind = text_of(value_of(node, "type"))
+    kind = text_in(node, "type")
     plain = value_of(value_of(node, "stringData"), "password")
     if plain is not None:
         return SecretPassword(kind, text_of(plain))

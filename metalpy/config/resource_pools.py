@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from metalpy.config.decoding import Decoder, Fields
     from metalpy.config.pool_addresses import Entry
     from metalpy.config.resource_objects import Objects, Resource
+    from metalpy.model import LabelSelector
 
 _UINT32 = 2**32 - 1
 _INT32 = 2**31 - 1
@@ -57,11 +58,25 @@ LOADER_FORM = replace(FORM, least={4: 0, 6: 0})
 class _Draft:
     """A pool while its advertisements are looked for."""
 
-    pool: Pool
-    labels: Mapping[str, str]
+    resource: Resource
     entries: Sequence[Entry]
+    auto_assign: bool
+    avoid_buggy_ips: bool
+    allocation: ServiceAllocation | None
     layer2: dict[L2Advertisement, None] = field(default_factory=dict)
     bgp: dict[BGPAdvertisement, None] = field(default_factory=dict)
+
+    def pool(self) -> Pool:
+        """Give the pool with the advertisements that were found."""
+        return Pool(
+            name=self.resource.key.name,
+            addresses=tuple(entry.addresses for entry in self.entries),
+            auto_assign=self.auto_assign,
+            avoid_buggy_ips=self.avoid_buggy_ips,
+            layer2=tuple(self.layer2),
+            bgp=tuple(self.bgp),
+            allocation=self.allocation,
+        )
 
 
 class PoolResources:
@@ -81,6 +96,7 @@ class PoolResources:
         self._selectors = SelectorReader(decoder, KUBERNETES_FORM)
         self._peers = peers
         self._drafts: dict[str, _Draft] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
         self._namespaces: Mapping[str, Mapping[str, str]] = {}
 
     def read(self, objects: Objects) -> tuple[Pool, ...]:
@@ -94,9 +110,7 @@ class PoolResources:
             self._read_l2_advertisement(resource)
         for resource in objects.of(BGP_ADVERTISEMENT):
             self._read_bgp_advertisement(resource)
-        return tuple(
-            replace(draft.pool, layer2=tuple(draft.layer2), bgp=tuple(draft.bgp)) for draft in self._drafts.values()
-        )
+        return tuple(draft.pool() for draft in self._drafts.values())
 
     # --- pools -----------------------------------------------------------------------------------------
 
@@ -113,14 +127,13 @@ class PoolResources:
         avoid_buggy_ips = not is_old and self._decoder.flag(fields, "avoidBuggyIPs", default=False)
         if avoid_buggy_ips:
             self._addresses.warn_if_all_buggy(fields, entries)
-        pool = Pool(
-            name=name,
-            addresses=tuple(entry.addresses for entry in entries),
+        draft = self._drafts[name] = _Draft(
+            resource,
+            entries,
             auto_assign=self._decoder.flag(fields, "autoAssign", default=True),
             avoid_buggy_ips=avoid_buggy_ips,
             allocation=None if is_old else self._allocation(fields),
         )
-        draft = self._drafts[name] = _Draft(pool, resource.labels(), entries)
         if is_old:
             self._read_old_protocol(fields, draft)
 
@@ -153,7 +166,7 @@ class PoolResources:
             for index, node in enumerate(nodes):
                 inner = self._decoder.fields(node, f"{fields.path_of(key)}[{index}]", OLD_ADVERTISEMENT)
                 if inner is not None:
-                    draft.bgp[self._attributes(inner, draft.entries)] = None
+                    draft.bgp[self._bgp_advertisement(inner, draft.entries)] = None
             if not nodes:
                 draft.bgp[BGPAdvertisement()] = None
         else:
@@ -197,9 +210,9 @@ class PoolResources:
         for peer in peers:
             if peer not in self._peers:
                 self._decoder.warn(fields, "peers", "names no BGPPeer that is there", value=shown(peer))
-        attributes = self._attributes(fields, [entry for draft in drafts for entry in draft.entries])
-        advertisement = replace(
-            attributes,
+        advertisement = self._bgp_advertisement(
+            fields,
+            [entry for draft in drafts for entry in draft.entries],
             node_selectors=self._selectors.selectors(fields, "nodeSelectors")[0],
             peers=tuple(sorted(peers)) or None,
             service_selectors=self._selectors.selectors(fields, "serviceSelectors")[0],
@@ -212,7 +225,17 @@ class PoolResources:
         for draft in drafts:
             draft.bgp.setdefault(advertisement)
 
-    def _attributes(self, fields: Fields, entries: Sequence[Entry]) -> BGPAdvertisement:
+    def _bgp_advertisement(
+        self,
+        fields: Fields,
+        entries: Sequence[Entry],
+        *,
+        node_selectors: tuple[LabelSelector, ...] = (),
+        peers: tuple[str, ...] | None = None,
+        service_selectors: tuple[LabelSelector, ...] = (),
+        name: str = "",
+    ) -> BGPAdvertisement:
+        """Read the fields that old pools' advertisements have too, beside those that only new ones have."""
         _, length = self._values.aggregation_length(fields, entries, 4)
         _, length_v6 = self._values.aggregation_length(fields, entries, 6)
         _, communities = self._values.communities(fields, "communities")
@@ -222,6 +245,10 @@ class PoolResources:
             localpref=self._decoder.number(fields, "localPref", 0, _UINT32) or 0,
             communities=tuple(found for found in communities if isinstance(found, Community)),
             large_communities=tuple(found for found in communities if isinstance(found, LargeCommunity)),
+            node_selectors=node_selectors,
+            peers=peers,
+            service_selectors=service_selectors,
+            name=name,
         )
 
     def _selected(self, fields: Fields) -> Sequence[_Draft]:
@@ -238,8 +265,15 @@ class PoolResources:
         return [
             draft
             for name, draft in self._drafts.items()
-            if name in names or any_selector_matches(selectors, draft.labels)
+            if name in names or any_selector_matches(selectors, self._labels_of(draft))
         ]
+
+    def _labels_of(self, draft: _Draft) -> Mapping[str, str]:
+        """Give a pool's labels, which are read once, and only where there are selectors for pools."""
+        name = draft.resource.key.name
+        if name not in self._labels:
+            self._labels[name] = draft.resource.labels()
+        return self._labels[name]
 
     def _texts(self, fields: Fields, key: str, of: str) -> tuple[str, ...]:
         """Read a list of texts, none of which may be there twice."""

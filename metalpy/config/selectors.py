@@ -51,10 +51,14 @@ class SelectorReader:
 
     def selectors(self, fields: Fields, key: str) -> tuple[tuple[LabelSelector, ...], Requirements]:
         """Read a list of selectors; gives also their requirements as written, for comparing by the text."""
+        # No selector at all is the same as one that fits every node.
+        nodes = self._decoder.items(fields, key, "label selectors")
+        if not nodes:
+            return (), ((),)
         selectors: list[LabelSelector] = []
         requirements = []
         known: dict[object, str] = {}
-        for index, node in enumerate(self._decoder.items(fields, key, "label selectors") or []):
+        for index, node in enumerate(nodes):
             path = f"{fields.path_of(key)}[{index}]"
             selector_fields = self._decoder.fields(node, path, self._form.selector)
             if selector_fields is None:
@@ -63,7 +67,6 @@ class SelectorReader:
             self._refuse_repeat(known, canonical_selector(selector), node, path)
             selectors.append(selector)
             requirements.append(required)
-        # No selector at all is the same as one that fits every node.
         return tuple(selectors), tuple(requirements) or ((),)
 
     def selector(self, fields: Fields, key: str) -> LabelSelector:

@@ -185,13 +185,13 @@ def _network(address: IPAddress, length: int, notes: list[str]) -> IPNetwork:
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     network: IPNetwork
     if mapped and length >= _MAPPED_BITS:
-        network = ipaddress.IPv4Network((mapped, length - _MAPPED_BITS), strict=False)
+        network = ipaddress.IPv4Network((int(mapped), length - _MAPPED_BITS), strict=False)
         notes.append(f"an IPv4-mapped prefix is read as {network}: write that")
         return network
     if isinstance(address, ipaddress.IPv6Address):
-        network = ipaddress.IPv6Network((address, length), strict=False)
+        network = ipaddress.IPv6Network((int(address), length), strict=False)
     else:
-        network = ipaddress.IPv4Network((address, length), strict=False)
+        network = ipaddress.IPv4Network((int(address), length), strict=False)
     if mapped:
         notes.append(f"an IPv4-mapped prefix shorter than 96 bits is the IPv6 prefix {network}, not IPv4")
     elif network.network_address != address:
