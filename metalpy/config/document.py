@@ -11,10 +11,19 @@ Only the first document of a text is read, as MetalLB up to 0.12 did: what follo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+)
 
 from metalpy.errors import ConfigError, Problem
 
@@ -25,8 +34,6 @@ MAX_DEPTH = 100
 """Deepest nesting that is read; a configuration needs seven levels."""
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-
-_PARTS = (yaml.NodeEvent, yaml.CollectionEndEvent)
 
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters outside YAML's printable set (YAML 1.1, section 5.1)."""
@@ -103,30 +110,29 @@ def compose(text: str) -> Document:
     text, which may hold passwords.
     """
     text = text.removeprefix("\ufeff")
-    for document, mark in _documents(text):
-        unread = _first_text_line(text, mark.index, mark.line) if mark else 0
-        return replace(document, unread_line=unread)
+    for root, count, mark in _documents(text):
+        return Document(root, count, _first_text_line(text, mark.index, mark.line) if mark else 0)
     return Document(None, 0)
 
 
 def compose_all(text: str) -> Iterator[Document]:
     """Read the documents of a text one after the other; raises like `compose`, when it gets that far."""
-    for document, _ in _documents(text.removeprefix("\ufeff")):
-        yield document
+    for root, count, _ in _documents(text.removeprefix("\ufeff")):
+        yield Document(root, count)
 
 
-def _documents(text: str) -> Iterator[tuple[Document, Any]]:
-    """Give each document and the mark of its end."""
+def _documents(text: str) -> Iterator[tuple[Node | None, int, Any]]:
+    """Give each document's root, the count of its nodes, and the mark of its end."""
     _refuse_surrogates(text)
     try:
-        composer = _Composer()
-        for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, _PARTS):
-                composer.take(event)
-            elif isinstance(event, yaml.DocumentStartEvent):
-                composer = _Composer()
-            elif isinstance(event, yaml.DocumentEndEvent):
-                yield Document(composer.root, composer.node_count), event.end_mark
+        loader = _LOADER(text)
+        try:
+            events = iter(loader.get_event, None)
+            for event in events:
+                if isinstance(event, DocumentStartEvent):
+                    yield _composed(events)
+        finally:
+            loader.dispose()
     except yaml.reader.ReaderError as error:
         raise _unreadable(text) from error
     except yaml.MarkedYAMLError as error:
@@ -136,51 +142,50 @@ def _documents(text: str) -> Iterator[tuple[Document, Any]]:
         raise _refused(1, 1, "not valid YAML") from None
 
 
-class _Composer:
-    """Builds one document's nodes from its events."""
-
-    def __init__(self) -> None:
-        self.root: Node | None = None
-        self.node_count = 0
-        self._open: list[tuple[List | Mapping, list[Node]]] = []
-        self._anchors: dict[str, Node] = {}
-
-    def take(self, event: yaml.NodeEvent | yaml.CollectionEndEvent) -> None:
-        """Add what one event brings."""
-        if isinstance(event, yaml.CollectionEndEvent):
-            self._close()
-            return
-        mark = event.start_mark
+def _composed(events: Iterator[Any]) -> tuple[Node | None, int, Any]:
+    """Build a document from the events behind its start. One loop: there are as many events as values."""
+    count = 0
+    top: list[Node] = []
+    nodes = top  # what the innermost open collection holds so far
+    outer: list[tuple[List | Mapping, list[Node]]] = []  # open collections, and what is around each
+    anchors: dict[str, Node] = {}
+    texts: dict[str, str] = {}
+    node: Node
+    for event in events:
+        kind = type(event)
+        if kind is MappingEndEvent or kind is SequenceEndEvent:
+            inner = nodes
+            collection, nodes = outer.pop()
+            if isinstance(collection, List):
+                collection.items = inner
+            else:
+                collection.pairs = list(zip(inner[::2], inner[1::2], strict=True))
+            continue
+        if kind is DocumentEndEvent:
+            return top[0] if top else None, count, event.end_mark
+        mark, anchor = event.start_mark, event.anchor
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        if isinstance(event, yaml.ScalarEvent):
-            if not event.value.isascii():
-                _refuse_surrogates(event.value, line, column)
-            self._add(event, Scalar(line, column, event.value, event.implicit[0], event.tag or ""))
-        elif isinstance(event, yaml.AliasEvent):
-            name = event.anchor or ""
-            self._add(event, Alias(line, column, name, self._anchors.get(name)))
+        count += 1
+        if kind is ScalarEvent:
+            text = event.value
+            if not text.isascii():
+                _refuse_surrogates(text, line, column)
+            # Most texts are keys, which are there again and again.
+            node = Scalar(line, column, texts.setdefault(text, text), event.implicit[0], event.tag or "")
+            nodes.append(node)
+        elif kind is AliasEvent:
+            nodes.append(Alias(line, column, anchor or "", anchors.get(anchor)))
+            continue
         else:
-            node = Mapping(line, column) if isinstance(event, yaml.MappingStartEvent) else List(line, column)
-            self._add(event, node)
-            self._open.append((node, []))
-            if len(self._open) > MAX_DEPTH:
+            node = Mapping(line, column) if kind is MappingStartEvent else List(line, column)
+            nodes.append(node)
+            outer.append((node, nodes))
+            nodes = []
+            if len(outer) > MAX_DEPTH:
                 raise _refused(line, column, f"nested more than {MAX_DEPTH} levels deep")
-
-    def _add(self, event: yaml.NodeEvent, node: Node) -> None:
-        self.node_count += 1
-        if event.anchor and not isinstance(node, Alias):
-            self._anchors[event.anchor] = node
-        if self._open:
-            self._open[-1][1].append(node)
-        else:
-            self.root = node
-
-    def _close(self) -> None:
-        node, children = self._open.pop()
-        if isinstance(node, List):
-            node.items = children
-        else:
-            node.pairs = list(zip(children[::2], children[1::2], strict=True))
+        if anchor:
+            anchors[anchor] = node
+    return None, 0, None
 
 
 def _first_text_line(text: str, index: int, line: int) -> int:

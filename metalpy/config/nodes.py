@@ -9,7 +9,7 @@ from metalpy.config.scalars import read_text
 from metalpy.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from metalpy.config.document import Node
 
@@ -117,27 +117,24 @@ class _JsonList(List):
         return [_node(inner) for inner in self._value]
 
 
-def _count(value: object) -> int:
+def _count(value: object, depth: int = 0) -> int:
     """Count the nodes of a JSON value, and refuse what is none."""
-    count = depth = 0
-    level = [value]
-    while level:
-        count += len(level)
-        below: list[object] = []
-        for one in level:
-            if isinstance(one, str):
-                continue
-            if depth > MAX_DEPTH:
-                raise ConfigError([Problem(0, 0, "", "", f"nested more than {MAX_DEPTH} levels deep")])
-            if isinstance(one, dict):
-                count += len(one)
-                below += one.values()
-            elif isinstance(one, list):
-                below += one
-            elif one is not None and not isinstance(one, int | float):
-                raise ConfigError([Problem(0, 0, "", "", f"holds a {type(one).__name__}, which JSON does not know")])
-        level = below
-        depth += 1
+    if isinstance(value, str):
+        return 1
+    if depth > MAX_DEPTH:
+        raise ConfigError([Problem(0, 0, "", "", f"nested more than {MAX_DEPTH} levels deep")])
+    inners: Iterable[object]
+    if isinstance(value, dict):
+        count, inners = 1 + 2 * len(value), value.values()
+    elif isinstance(value, list):
+        count, inners = 1 + len(value), value
+    elif value is None or isinstance(value, int | float):
+        return 1
+    else:
+        raise ConfigError([Problem(0, 0, "", "", f"holds a {type(value).__name__}, which JSON does not know")])
+    for inner in inners:
+        if not isinstance(inner, str):  # most are, and are not worth a call
+            count += _count(inner, depth + 1) - 1
     return count
 
 
