@@ -13,6 +13,7 @@ from configmaptocrs.diffs import diff_of
 from configmaptocrs.failure import ConversionError, Exit
 from configmaptocrs.inputs import Inputs, cluster_in_files
 from configmaptocrs.reports import report, tell
+from configmaptocrs.verify import Cluster
 from metalpy.cluster.home import home_namespace
 from metalpy.errors import ClusterError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from configmaptocrs.convert import Conversion
     from configmaptocrs.flags import Options
-    from configmaptocrs.verify import Cluster
     from metalpy.cluster.api_session import ApiSession
 
 Answer = TypeVar("Answer")
@@ -52,7 +52,7 @@ async def _api_inputs(options: Options, *, for_proof: bool) -> Inputs:
     namespace = options["namespace"] or home
     async with connected(options["kubeconfig"]) as session:
         source = await source_in(session, home, options["config"])
-        cluster = cluster_in_files(options)
+        cluster = cluster_in_files(options) or Cluster()
         if not for_proof:
             return Inputs(source, cluster)
         held = [] if options["crs"] else await held_resources(session, namespace, with_secrets=not options["secrets"])

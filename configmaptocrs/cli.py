@@ -1,4 +1,7 @@
-"""`configmaptocrs`: MetalLB's legacy ConfigMap to custom resources, as the official converter is called."""
+"""`configmaptocrs`: MetalLB's legacy ConfigMap to custom resources, as the official converter is called.
+
+A run imports what it does, and not what other runs do: all of it together would take as long as 2,000 pools.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,16 @@ import gc
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from configmaptocrs.cluster_files import read_text
 from configmaptocrs.convert import Wishes, convert, draft
 from configmaptocrs.document import texts_of
 from configmaptocrs.failure import ConversionError, Exit
 from configmaptocrs.findings import Finding
 from configmaptocrs.flags import HelpWanted, Options, UsageError, parse, refuse_contradictions, usage
 from configmaptocrs.inputs import cluster_in_files, file_inputs
-from configmaptocrs.official import official_result
 from configmaptocrs.output import RESULT_NAME, write_file
 from configmaptocrs.reports import report, tell, verdict
-from configmaptocrs.reversing import config_map_of
-from configmaptocrs.source import path_in, read_file
+from configmaptocrs.source import path_in, read_file, read_text
 from configmaptocrs.targets import Mode, Target, version_of
-from configmaptocrs.verify import held_besides, laid_over, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +79,7 @@ def _wishes(options: Options) -> Wishes:
 def _inputs(options: Options, *, for_proof: bool) -> Inputs:
     if not options.has("from-cluster"):
         return file_inputs(options)
-    from configmaptocrs.api_runs import api_inputs  # noqa: PLC0415 - see there
+    from configmaptocrs.api_runs import api_inputs  # noqa: PLC0415 - see above
 
     return api_inputs(options, for_proof=for_proof)
 
@@ -88,7 +87,7 @@ def _inputs(options: Options, *, for_proof: bool) -> Inputs:
 def _convert(options: Options, wishes: Wishes) -> Exit:
     conversion = convert(_inputs(options, for_proof=False).source, wishes)
     if options.has("apply"):
-        from configmaptocrs.api_runs import apply  # noqa: PLC0415 - see there
+        from configmaptocrs.api_runs import apply  # noqa: PLC0415 - see above
 
         return apply(options, conversion)
     report(options, conversion.findings)
@@ -104,6 +103,8 @@ def _convert(options: Options, wishes: Wishes) -> Exit:
 
 
 def _convert_as_official(options: Options) -> Exit:
+    from configmaptocrs.official import official_result  # noqa: PLC0415 - see above
+
     path = path_in(options["dir"], RESULT_NAME)
     try:
         text = read_file(options["dir"], options["source"])
@@ -120,6 +121,8 @@ def _convert_as_official(options: Options) -> Exit:
 
 
 def _verify(options: Options, wishes: Wishes) -> Exit:
+    from configmaptocrs.verify import Cluster, held_besides, laid_over, verify  # noqa: PLC0415 - see above
+
     source, cluster, held = _inputs(options, for_proof=True)
     resources = read_text(options["crs"]) if options["crs"] else None
     try:
@@ -134,10 +137,13 @@ def _verify(options: Options, wishes: Wishes) -> Exit:
     if not options.has("held"):
         findings += held_besides(conversion.objects, held)
         objects = laid_over(held, conversion.objects)
-    return verdict(options, findings + verify(conversion, resources or objects, wishes.target, cluster))
+    findings += verify(conversion, resources or objects, wishes.target, cluster or Cluster())
+    return verdict(options, findings)
 
 
 def _reverse(options: Options, wishes: Wishes) -> Exit:
+    from configmaptocrs.reversing import config_map_of  # noqa: PLC0415 - see above
+
     resources = read_text(options["reverse"])
     result, findings = config_map_of(resources, wishes, cluster_in_files(options), partial=options.has("partial"))
     report(options, findings)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configmaptocrs.failure import ConversionError
+from configmaptocrs.source import read_text
 from metalpy.cluster.fields import Fields
 from metalpy.cluster.manifest_text import documents_of
 from metalpy.cluster.objects import node_from, service_from
@@ -29,16 +29,6 @@ class KnownNode:
     addresses: tuple[str, ...] = ()
     kubelet: str = ""
     """The version of its kubelet, such as v1.20.4; empty where it is not told."""
-
-
-def read_text(path: str) -> str:
-    """Read a file. Raises `ConversionError`."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConversionError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConversionError(f"{path}: not UTF-8 text: {error}") from None
 
 
 def nodes_in(path: str) -> list[KnownNode]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from configmaptocrs.cluster_files import nodes_in, read_text, services_in
 from configmaptocrs.failure import ConversionError
-from configmaptocrs.source import Source, read_file, source_of
-from configmaptocrs.verify import Cluster
+from configmaptocrs.source import Source, read_file, read_text, source_of
 from metalpy.config.resources import secrets_in
 from metalpy.errors import ConfigError
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from configmaptocrs.flags import Options
     from configmaptocrs.objects import Object
+    from configmaptocrs.verify import Cluster
     from metalpy.config.resource_objects import SecretPassword
     from metalpy.model import ObjectKey
 
@@ -24,7 +23,7 @@ class Inputs(NamedTuple):
     """A configuration, what is known of its cluster, and the custom resources that this holds, if it was asked."""
 
     source: Source
-    cluster: Cluster
+    cluster: Cluster | None
     held: Sequence[Object] = ()
 
 
@@ -34,8 +33,13 @@ def file_inputs(options: Options) -> Inputs:
     return Inputs(source_of(text, only_data=options.has("only-data")), cluster_in_files(options))
 
 
-def cluster_in_files(options: Options) -> Cluster:
-    """Read what the files that were named say of the cluster. Raises `ConversionError`."""
+def cluster_in_files(options: Options) -> Cluster | None:
+    """Read what the files that were named say of the cluster; None where none is. Raises `ConversionError`."""
+    if not any(options[name] for name in ("nodes", "services", "secrets")):
+        return None
+    from configmaptocrs.cluster_files import nodes_in, services_in  # noqa: PLC0415 - see `cli`
+    from configmaptocrs.verify import Cluster  # noqa: PLC0415 - likewise
+
     return Cluster(
         known_nodes=nodes_in(options["nodes"]) if options["nodes"] else None,
         services=services_in(options["services"]) if options["services"] else None,

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from configmaptocrs.convert import Wishes
 
 
-def config_map_of(resources: str, wishes: Wishes, cluster: Cluster, *, partial: bool) -> tuple[str, list[Finding]]:
+def config_map_of(
+    resources: str, wishes: Wishes, cluster: Cluster | None, *, partial: bool
+) -> tuple[str, list[Finding]]:
     """Give the ConfigMap that means what custom resources mean, as text, and what there is to tell.
 
     Raises `ConversionError` where there is none; with `partial`, what it cannot say is left out and told.
     """
+    cluster = cluster or Cluster()
     surroundings = Surroundings(wishes.namespace, cluster.secrets, timers=wishes.target.timers())
     try:
         config = parse_resources(resources, surroundings).config

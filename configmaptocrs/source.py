@@ -34,6 +34,16 @@ def read_file(directory: str, name: str) -> str:
         raise ConversionError(f"{path}: not UTF-8 text: {error}") from None
 
 
+def read_text(path: str) -> str:
+    """Read a file, wherever it is. Raises `ConversionError`."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConversionError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConversionError(f"{path}: not UTF-8 text: {error}") from None
+
+
 def path_in(directory: str, name: str) -> Path:
     """Give the real path of a file in the directory; an absolute name outside it is taken as if it were below."""
     root = Path(directory).resolve()

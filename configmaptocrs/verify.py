@@ -9,7 +9,6 @@ from configmaptocrs.environment import environment_findings, node_findings
 from configmaptocrs.findings import Finding
 from configmaptocrs.limits import looks_at_shared_nodes, mode_limits
 from configmaptocrs.objects import SECRET, full_name
-from configmaptocrs.service_checks import service_findings
 from configmaptocrs.targets import HAS_DUAL_STACK_SESSIONS, UNITES_NATIVE_ADVERTISEMENTS, Mode, Target
 from metalpy.announcement.equivalence import Side, differences
 from metalpy.announcement.meaning import Carries, EqualLengths, Reading
@@ -92,6 +91,8 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
     if cluster.services is None:
         findings += [finding for finding in conversion.findings if finding.code == "W-1"]
     else:
+        from configmaptocrs.service_checks import service_findings  # noqa: PLC0415 - see `cli`
+
         findings += service_findings(source, conversion.naming.pools, cluster.services, target)
     findings += [finding for finding in conversion.findings if finding.code == "W-PW"]
     findings += node_findings(cluster.known_nodes or (), source, target)
