@@ -50,9 +50,10 @@ def value_limits(config: Config, target: Target) -> Iterator[Finding]:
 def contradictions(config: Config, target: Target) -> Iterator[Finding]:
     """Tell of advertisements of a legacy pool that its MetalLB resolved by their order, and a newer does not."""
     for pool in config.pools:
+        if len(pool.bgp) <= 1:
+            continue
         name = f"pool {pool.name}"
-        conflicts = list(localpref_conflicts(pool, ({},)))
-        if conflicts:
+        if any(localpref_conflicts(pool, ({},))):
             text = "has advertisements of the same length with different localpref, which is refused"
             yield Finding("W-LOAD", name, text, "keep one; -fix keeps the last, as MetalLB in native mode did")
         elif _has_equal_lengths(pool):

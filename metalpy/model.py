@@ -247,6 +247,8 @@ class Pool:
     @property
     def prefixes(self) -> tuple[IPNetwork, ...]:
         """All prefixes in the order in which their addresses are handed out."""
+        if len(self.addresses) == 1:
+            return self.addresses[0].prefixes
         return tuple(prefix for entry in self.addresses for prefix in entry.prefixes)
 
     @property

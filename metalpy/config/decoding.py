@@ -168,6 +168,9 @@ class Decoder:
         """Read text: the source text of any scalar, empty for null. A secret's value enters no message."""
         if node is None:
             return None
+        text = self._usual_text(node)
+        if text is not None:
+            return text
         target = self._target(node, path, secret=secret)
         if target is None:
             return None
@@ -183,7 +186,17 @@ class Decoder:
     def text_field(self, fields: Fields, key: str, *, secret: bool = False) -> str | None:
         """Read a field of text; absent is empty, None where it is no text."""
         node = fields.values.get(key)
-        return "" if node is None else self.text(node, fields.path_of(key), secret=secret)
+        if node is None:
+            return ""
+        text = self._usual_text(node)
+        return self.text(node, fields.path_of(key), secret=secret) if text is None else text
+
+    def _usual_text(self, node: Node) -> str | None:
+        """Give the text of a scalar that is surely text; None where it takes a closer look."""
+        if isinstance(node, Scalar) and not node.tag and node.text not in NULLS and (node.line or not node.plain):
+            self._visits_left -= 1
+            return node.text
+        return None
 
     def flag(self, fields: Fields, key: str, *, default: bool) -> bool:
         """Read a flag; absent and null are the default."""

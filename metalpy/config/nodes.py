@@ -77,7 +77,7 @@ class _JsonMapping(Mapping):
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: dict[object, object]) -> None:
+    def __init__(self, value: dict[str, object]) -> None:
         self.line = self.column = 0
         self._value = value
 
@@ -88,9 +88,8 @@ class _JsonMapping(Mapping):
 
     def known_values(self, keys: Collection[str]) -> dict[str, Node] | None:
         """Give the values by their keys if all of these are among `keys`; else None."""
-        if not all(key in keys for key in self._value):
-            return None
-        return {str(key): _node(inner) for key, inner in self._value.items()}
+        values = {key: _node(inner) for key, inner in self._value.items() if key in keys}
+        return values if len(values) == len(self._value) else None
 
     def find(self, key: str) -> Node | None:
         """Give the value of a key."""

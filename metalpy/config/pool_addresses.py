@@ -68,8 +68,9 @@ class AddressReader:
         if not nodes:
             self._decoder.error(fields, "addresses", "is missing or empty: a pool needs a CIDR or a range")
         entries = []
+        list_path = fields.path_of("addresses")
         for index, node in enumerate(nodes):
-            path = f"{fields.path_of('addresses')}[{index}]"
+            path = f"{list_path}[{index}]"
             text = self._decoder.text(node, path)
             entry = None if text is None else self._entry(node, path, pool, text)
             if entry is not None:

@@ -38,6 +38,7 @@ GO_SPACE = (
 
 _ANY_SPACE = re.compile(f"[{GO_SPACE}]")
 _LEADING_ZEROS = re.compile(r"(?<![0-9A-Fa-f])0+(?=[0-9A-Fa-f])")
+_USUAL_CIDR = re.compile(r"[0-9.]+/(?:0|[1-9][0-9]?)")
 _LENGTH = re.compile(r"[0-9]+")
 _NETMASK = re.compile(r"[0-9]+\.[0-9.]+")
 _MAPPED_BITS = 96
@@ -139,8 +140,16 @@ def _ip_remedy(text: str) -> str:
 
 def parse_addresses(text: str, notes: list[str]) -> AddressRange:
     """Read one entry of a pool: a CIDR, or a range where there is a dash."""
-    prefixes = _range(text, notes) if "-" in text else (_cidr(text, notes),)
+    prefixes = _range(text, notes) if "-" in text else (_usual_cidr(text) or _cidr(text, notes),)
     return AddressRange(prefixes, text)
+
+
+def _usual_cidr(text: str) -> IPNetwork | None:
+    """Read an IPv4 CIDR with nothing wrong or odd about it; None for all else, which takes a closer look."""
+    try:
+        return ipaddress.IPv4Network(text) if _USUAL_CIDR.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _cidr(text: str, notes: list[str]) -> IPNetwork:
