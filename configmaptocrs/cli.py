@@ -133,10 +133,12 @@ def _verify(options: Options, wishes: Wishes) -> Exit:
         return verdict(options, [Finding(*line.split(" ", 2)) for line in error.lines])
     del source  # large, and no longer needed
     findings: list[Finding] = []
-    objects = list(held)
-    if not options.has("held"):
-        findings += held_besides(conversion.objects, held)
-        objects = laid_over(held, conversion.objects)
+    objects = conversion.objects
+    if options.has("held"):
+        objects = list(held)
+    elif held:
+        findings += held_besides(objects, held)
+        objects = laid_over(held, objects)
     findings += verify(conversion, resources or objects, wishes.target, cluster or Cluster())
     return verdict(options, findings)
 

@@ -91,10 +91,12 @@ def _add_item(lines: list[str], item: Any, indent: str) -> None:
 
 def _add_placed(lines: list[str], head: str, value: Any, indent: str) -> None:
     """Write a scalar or an empty collection behind what is before it; a block of lines is below."""
-    if isinstance(value, str) and "\n" in value and re.fullmatch(_FITS_BLOCK, value):
+    if not isinstance(value, str):
+        lines.append(f"{head} {json.dumps(value)}")  # numbers, true, false, null, [] and {} are alike in JSON
+    elif "\n" in value and re.fullmatch(_FITS_BLOCK, value):
         _add_block(lines, head, value, indent)
     else:
-        lines.append(f"{head} {_scalar(value)}")
+        lines.append(f"{head} {_text(value)}")
 
 
 def _add_block(lines: list[str], head: str, text: str, indent: str) -> None:
@@ -104,12 +106,6 @@ def _add_block(lines: list[str], head: str, text: str, indent: str) -> None:
     lines.append(f"{head} |{chomping}")
     written = text.removesuffix("\n").split("\n")
     lines.extend(indent + line if line else "" for line in written)
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return _text(value)
-    return json.dumps(value)  # numbers, true, false, null, [] and {} are alike in JSON
 
 
 @functools.lru_cache(maxsize=4096)

@@ -120,7 +120,7 @@ class Emitter:
             if inner is not None:
                 yield inner
 
-    def _object(self, kind: str, name: str, spec: Mapping[str, Any]) -> Object:
+    def _object(self, kind: str, name: str, spec: dict[str, Any]) -> Object:
         return resource(kind, self._namespace, name, spec)
 
     # --- peers -----------------------------------------------------------------------------------------

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from metalpy.config.resource_objects import BASIC_AUTH, COMMUNITY, GROUP, PEER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Object = dict[str, Any]
 
 SECRET = "Secret"  # noqa: S105 - a kind
+
+_VERSION, _PEER_VERSION = f"{GROUP}/v1beta1", f"{GROUP}/v1beta2"
 
 OFFICIAL_ORDER = (SECRET, PEER, "IPAddressPool", "BGPAdvertisement", "L2Advertisement", "BFDProfile", COMMUNITY)
 REFERENCES_FIRST = (
@@ -26,14 +25,13 @@ REFERENCES_FIRST = (
 """What is referred to stands before what refers to it, for a MetalLB that reads after each object."""
 
 
-def resource(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
-    """Give a custom resource."""
-    version = "v1beta2" if kind == PEER else "v1beta1"
+def resource(kind: str, namespace: str, name: str, spec: dict[str, Any]) -> Object:
+    """Give a custom resource, with the spec as it is handed over."""
     return {
-        "apiVersion": f"{GROUP}/{version}",
+        "apiVersion": _PEER_VERSION if kind == PEER else _VERSION,
         "kind": kind,
         "metadata": {"name": name, "namespace": namespace},
-        "spec": dict(spec),
+        "spec": spec,
     }
 
 

@@ -200,6 +200,8 @@ def _route_differences(
     on = f" on {place.name}" if place.name else ""
     known: dict[object, list[tuple[str, str]]] = {}
     for pool, other in pools:
+        if not pool.bgp and not other.bgp:
+            continue
         families = frozenset(map(Family.of, pool.prefixes)), frozenset(map(Family.of, other.prefixes))
         shape = pool.bgp, other.bgp, families
         if shape not in known:

@@ -30,7 +30,7 @@ _SPARE_VISITS = 500_000
 _VISITS_PER_NODE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fields:
     """The known keys of one mapping, by name, with the nodes of their values.
 

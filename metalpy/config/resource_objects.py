@@ -111,7 +111,7 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     must be in one, since MetalLB reads its own only. An object without a namespace is in the right one.
     """
     found = Objects()
-    seen: set[tuple[str, ObjectKey]] = set()
+    seen: set[tuple[str, str]] = set()
     chosen = namespace
     for document in documents:
         for node in _flattened(document.root):
@@ -134,9 +134,9 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
             if key.namespace != chosen:
                 _tell_of_other_namespace(resource, findings, chosen, asked=bool(namespace))
                 continue
-            if (kind, key) in seen:
+            if (kind, name) in seen:
                 findings.error(node, resource.full_name, "is there twice: remove one")
-            seen.add((kind, key))
+            seen.add((kind, name))
             found.resources.append(resource)
     return found
 
