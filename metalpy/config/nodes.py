@@ -76,9 +76,9 @@ class _JsonMapping(Mapping):
     """A JSON object. Its parts become nodes whenever they are asked for, and go again: they would be most of all."""
 
     __slots__ = ("_value",)
+    line = column = 0
 
     def __init__(self, value: dict[str, object]) -> None:
-        self.line = self.column = 0
         self._value = value
 
     @property
@@ -105,9 +105,9 @@ class _JsonList(List):
     """A JSON array, likewise."""
 
     __slots__ = ("_value",)
+    line = column = 0
 
     def __init__(self, value: list[object]) -> None:
-        self.line = self.column = 0
         self._value = value
 
     @property

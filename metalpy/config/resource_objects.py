@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metalpy.config.document import List, Mapping, Scalar
@@ -114,9 +115,9 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     seen: set[tuple[str, str]] = set()
     chosen = namespace
     for document in documents:
-        for node in _flattened(document.root):
-            kind, metadata = text_in(node, "kind"), value_of(node, "metadata")
-            group, _, version = text_in(node, "apiVersion").rpartition("/")
+        for kind, node in _flattened(document.root):
+            metadata = value_of(node, "metadata")
+            group, version = _group_and_version(text_in(node, "apiVersion"))
             own, name = text_in(metadata, "namespace"), text_in(metadata, "name")
             if kind == "Secret" and not group:
                 found.secrets[ObjectKey(own or chosen, name)] = _secret(node)
@@ -141,19 +142,26 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     return found
 
 
-def _flattened(root: Node | None) -> Iterator[Mapping]:
-    """Give the objects of a document, those in lists of objects too."""
+@lru_cache(maxsize=64)
+def _group_and_version(api_version: str) -> tuple[str, str]:
+    group, _, version = api_version.rpartition("/")
+    return group, version
+
+
+def _flattened(root: Node | None) -> Iterator[tuple[str, Mapping]]:
+    """Give the objects of a document with their kinds, those in lists of objects too."""
     target = dealiased(root)
     if not isinstance(target, Mapping):
         return
-    items = value_of(target, "items") if text_in(target, "kind").endswith("List") else None
+    kind = text_in(target, "kind")
+    items = value_of(target, "items") if kind.endswith("List") else None
     if isinstance(items, List):
         for item in items.items:
             inner = dealiased(item)
             if isinstance(inner, Mapping):
-                yield inner
+                yield text_in(inner, "kind"), inner
     else:
-        yield target
+        yield kind, target
 
 
 def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -> bool:

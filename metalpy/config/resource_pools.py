@@ -277,6 +277,8 @@ class PoolResources:
 
     def _texts(self, fields: Fields, key: str, of: str) -> tuple[str, ...]:
         """Read a list of texts, none of which may be there twice."""
+        if key not in fields.values:
+            return ()
         texts: dict[str, str] = {}
         for index, node in enumerate(self._decoder.items(fields, key, of) or []):
             path = f"{fields.path_of(key)}[{index}]"

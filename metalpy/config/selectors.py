@@ -52,7 +52,7 @@ class SelectorReader:
     def selectors(self, fields: Fields, key: str) -> tuple[tuple[LabelSelector, ...], Requirements]:
         """Read a list of selectors; gives also their requirements as written, for comparing by the text."""
         # No selector at all is the same as one that fits every node.
-        nodes = self._decoder.items(fields, key, "label selectors")
+        nodes = self._decoder.items(fields, key, "label selectors") if key in fields.values else None
         if not nodes:
             return (), ((),)
         selectors: list[LabelSelector] = []
