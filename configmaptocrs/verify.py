@@ -18,7 +18,7 @@ from metalpy.config.nodes import text_in
 from metalpy.config.references import place_of
 from metalpy.config.resource_objects import PEER, objects_of
 from metalpy.config.resource_peers import Surroundings
-from metalpy.config.resources import parse_resource_objects, parse_resources
+from metalpy.config.resources import parse_resource_documents, parse_resource_objects
 from metalpy.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from configmaptocrs.cluster_files import KnownNode
     from configmaptocrs.convert import Conversion
     from configmaptocrs.objects import Object
-    from metalpy.config.legacy import ParsedConfig
+    from metalpy.config.document import Document
     from metalpy.config.resource_objects import SecretPassword
     from metalpy.model import Config, Node, ObjectKey, Service
 
@@ -61,8 +61,13 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
     surroundings = Surroundings(
         secrets=cluster.secrets, nodes=({},) if labels is None else labels, timers=target.timers()
     )
+    documents: list[Document] = []
     try:
-        result = _parsed(resources, surroundings)
+        if isinstance(resources, str):
+            documents = list(compose_all(resources))
+            result = parse_resource_documents(documents, surroundings)
+        else:
+            result = parse_resource_objects(resources, surroundings)
     except ConfigError as error:
         return findings + [Finding("D-LOAD", problem.describe("resources"), "is refused") for problem in error.problems]
     findings += [Finding("W-CRS", problem.describe("resources"), "is taken as it is") for problem in result.warnings]
@@ -71,7 +76,7 @@ def verify(conversion: Conversion, resources: str | list[Object], target: Target
         for name, reason in mode_limits(
             result.config,
             target.mode,
-            keepalives=_peers_with_keepalive(resources),
+            keepalives=_peers_with_keepalive(resources, documents),
             names=[peer.name for peer in result.config.peers],
             nodes=labels,
             shares_matter=looks_at_shared_nodes(target),
@@ -138,18 +143,12 @@ def _multihop_unknown(source: Config) -> Iterator[Finding]:
             yield Finding("U-1", f"peer{index}", text, "set ebgp-multihop if it is")
 
 
-def _parsed(resources: str | list[Object], surroundings: Surroundings) -> ParsedConfig:
-    if isinstance(resources, str):
-        return parse_resources(resources, surroundings)
-    return parse_resource_objects(resources, surroundings)
-
-
-def _peers_with_keepalive(resources: str | list[Object]) -> frozenset[str]:
+def _peers_with_keepalive(resources: str | list[Object], documents: Sequence[Document]) -> frozenset[str]:
     if isinstance(resources, list):
         specs = {one["metadata"]["name"]: one["spec"] for one in resources if one["kind"] == PEER}
         times = {name: str(spec.get("keepaliveTime", "")) for name, spec in specs.items()}
     elif "keepaliveTime" in resources:
-        found = objects_of(compose_all(resources), Findings(), "", check_names=False).of(PEER)
+        found = objects_of((document.root for document in documents), Findings(), "", check_names=False).of(PEER)
         times = {one.key.name: text_in(one.spec, "keepaliveTime") for one in found}
     else:
         return frozenset()

@@ -150,6 +150,7 @@ def _composed(events: Iterator[Any]) -> tuple[Node | None, int, Any]:
     outer: list[tuple[List | Mapping, list[Node]]] = []  # open collections, and what is around each
     anchors: dict[str, Node] = {}
     texts: dict[str, str] = {}
+    line = 1
     node: Node
     for event in events:
         kind = type(event)
@@ -164,7 +165,9 @@ def _composed(events: Iterator[Any]) -> tuple[Node | None, int, Any]:
         if kind is DocumentEndEvent:
             return top[0] if top else None, count, event.end_mark
         mark, anchor = event.start_mark, event.anchor
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if mark and mark.line + 1 != line:  # else the number that the line's other nodes have serves again
+            line = mark.line + 1
+        column = mark.column + 1 if mark else 1
         count += 1
         if kind is ScalarEvent:
             text = event.value

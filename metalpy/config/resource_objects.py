@@ -18,7 +18,7 @@ from metalpy.model import ObjectKey
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from metalpy.config.document import Document, Node
+    from metalpy.config.document import Node
     from metalpy.config.findings import Findings
 
 GROUP = "metallb.io"
@@ -105,8 +105,8 @@ class Objects:
         return [resource for resource in self.resources if resource.kind == kind]
 
 
-def objects_of(documents: Iterable[Document], findings: Findings, namespace: str, *, check_names: bool) -> Objects:
-    """Pick custom resources, Secrets and Namespaces; other objects are passed over.
+def objects_of(roots: Iterable[Node | None], findings: Findings, namespace: str, *, check_names: bool) -> Objects:
+    """Pick custom resources, Secrets and Namespaces out of documents; other objects are passed over.
 
     Those in another namespace than the one given are passed over with a warning; where none is given, all
     must be in one, since MetalLB reads its own only. An object without a namespace is in the right one.
@@ -114,8 +114,8 @@ def objects_of(documents: Iterable[Document], findings: Findings, namespace: str
     found = Objects()
     seen: set[tuple[str, str]] = set()
     chosen = namespace
-    for document in documents:
-        for kind, node in _flattened(document.root):
+    for root in roots:
+        for kind, node in _flattened(root):
             metadata = value_of(node, "metadata")
             group, version = _group_and_version(text_in(node, "apiVersion"))
             own, name = text_in(metadata, "namespace"), text_in(metadata, "name")

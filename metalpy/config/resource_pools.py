@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from metalpy.config.advertisement_values import AdvertisementForm, AdvertisementValues
 from metalpy.config.findings import shown
@@ -63,8 +63,8 @@ class _Draft:
     auto_assign: bool
     avoid_buggy_ips: bool
     allocation: ServiceAllocation | None
-    layer2: dict[L2Advertisement, None] = field(default_factory=dict)
-    bgp: dict[BGPAdvertisement, None] = field(default_factory=dict)
+    layer2: list[L2Advertisement] = field(default_factory=list)
+    bgp: list[BGPAdvertisement] = field(default_factory=list)
 
     def pool(self) -> Pool:
         """Give the pool with the advertisements that were found."""
@@ -73,10 +73,13 @@ class _Draft:
             addresses=tuple(entry.addresses for entry in self.entries),
             auto_assign=self.auto_assign,
             avoid_buggy_ips=self.avoid_buggy_ips,
-            layer2=tuple(self.layer2),
-            bgp=tuple(self.bgp),
+            layer2=_without_repeats(self.layer2),
+            bgp=_without_repeats(self.bgp),
             allocation=self.allocation,
         )
+
+
+Advertisement = TypeVar("Advertisement")
 
 
 class PoolResources:
@@ -159,16 +162,16 @@ class PoolResources:
         key = "bgpAdvertisements"
         nodes = self._decoder.items(fields, key, "BGP advertisements") or []
         if protocol == Protocol.LAYER2:
-            draft.layer2[L2Advertisement()] = None
+            draft.layer2.append(L2Advertisement())
             if nodes:
                 self._decoder.error(fields, key, "must not be in a pool with protocol layer2: remove it")
         elif protocol == Protocol.BGP:
             for index, node in enumerate(nodes):
                 inner = self._decoder.fields(node, f"{fields.path_of(key)}[{index}]", OLD_ADVERTISEMENT)
                 if inner is not None:
-                    draft.bgp[self._bgp_advertisement(inner, draft.entries)] = None
+                    draft.bgp.append(self._bgp_advertisement(inner, draft.entries))
             if not nodes:
-                draft.bgp[BGPAdvertisement()] = None
+                draft.bgp.append(BGPAdvertisement())
         else:
             value = shown(protocol) if protocol else ""
             self._decoder.error(fields, "protocol", "must be layer2 or bgp", value=value)
@@ -187,7 +190,7 @@ class PoolResources:
             name=resource.key.name,
         )
         for draft in self._selected(fields):
-            draft.layer2.setdefault(advertisement)
+            draft.layer2.append(advertisement)
 
     def _preferences(self, fields: Fields) -> Iterator[PreferredNodes]:
         key = "preferredNodeSelectors"
@@ -223,7 +226,7 @@ class PoolResources:
             text = "must not be there beside aggregation lengths other than 32 and 128"
             self._decoder.error(fields, "serviceSelectors", text)
         for draft in drafts:
-            draft.bgp.setdefault(advertisement)
+            draft.bgp.append(advertisement)
 
     def _bgp_advertisement(
         self,
@@ -288,3 +291,8 @@ class PoolResources:
             if texts.setdefault(text, path) != path:
                 self._findings.error(node, path, "is in this list twice: remove one", value=shown(text))
         return tuple(texts)
+
+
+def _without_repeats(advertisements: Sequence[Advertisement]) -> tuple[Advertisement, ...]:
+    """Leave out those that mean the same as an earlier one."""
+    return tuple(dict.fromkeys(advertisements)) if len(advertisements) > 1 else tuple(advertisements)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from metalpy.config.decoding import Fields
+    from metalpy.config.document import Node
     from metalpy.config.resource_objects import Objects, Resource, SecretPassword
     from metalpy.model import BFDProfile, Community, LargeCommunity, ObjectKey, Peer, Pool
 
@@ -42,28 +43,34 @@ def parse_resources(text: str, surroundings: Surroundings = ANYWHERE) -> ParsedC
 
     Raises `ConfigError` with every error, and nothing else, for any text.
     """
-    return _parse(list(compose_all(text)), surroundings)
+    return parse_resource_documents(compose_all(text), surroundings)
 
 
 def parse_resource_objects(objects: Iterable[object], surroundings: Surroundings = ANYWHERE) -> ParsedConfig:
     """Read custom resources from decoded JSON, such as the API server gives; raises like `parse_resources`."""
-    return _parse([document_of(value) for value in objects], surroundings)
+    return parse_resource_documents(map(document_of, objects), surroundings)
 
 
-def secrets_in(text: str) -> Mapping[ObjectKey, SecretPassword]:
-    """Give the passwords of the Secrets in a text. Raises `ConfigError` where it is not YAML."""
-    return objects_of(compose_all(text), Findings(), "", check_names=False).secrets
-
-
-def _parse(documents: Sequence[Document], surroundings: Surroundings) -> ParsedConfig:
+def parse_resource_documents(documents: Iterable[Document], surroundings: Surroundings = ANYWHERE) -> ParsedConfig:
+    """Read custom resources from documents; raises like `parse_resources`."""
     findings = Findings()
-    count = sum(document.node_count for document in documents)
+    roots: list[Node | None] = []
+    count = 0
+    for document in documents:
+        roots.append(document.root)
+        count += document.node_count
     decoder = Decoder(Document(None, count), findings)
-    objects = objects_of(documents, findings, surroundings.namespace, check_names=surroundings.by_schema)
+    objects = objects_of(roots, findings, surroundings.namespace, check_names=surroundings.by_schema)
     config = _read_config(decoder, objects, surroundings)
     if findings.errors:
         raise ConfigError(findings.errors, findings.warnings)
     return ParsedConfig(config, tuple(sorted(findings.warnings)))
+
+
+def secrets_in(text: str) -> Mapping[ObjectKey, SecretPassword]:
+    """Give the passwords of the Secrets in a text. Raises `ConfigError` where it is not YAML."""
+    roots = (document.root for document in compose_all(text))
+    return objects_of(roots, Findings(), "", check_names=False).secrets
 
 
 def _read_config(decoder: Decoder, objects: Objects, surroundings: Surroundings) -> Config:
