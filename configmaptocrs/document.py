@@ -68,7 +68,7 @@ def mapping_to_text(mapping: dict[str, Any]) -> str:
 
 def _add_mapping(lines: list[str], mapping: dict[str, Any], indent: str) -> None:
     for key in sorted(mapping):
-        head, value = f"{indent}{_text(key)}:", mapping[key]
+        head, value = indent + _head(key), mapping[key]
         if isinstance(value, dict) and value:
             lines.append(head)
             _add_mapping(lines, value, indent + "  ")
@@ -108,10 +108,17 @@ def _add_block(lines: list[str], head: str, text: str, indent: str) -> None:
     lines.extend(indent + line if line else "" for line in written)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)  # keys are few
+def _head(key: str) -> str:
+    return f"{_text(key)}:"
+
+
 def _text(text: str) -> str:
-    if _SURELY_PLAIN.fullmatch(text):
-        return text
+    return text if _SURELY_PLAIN.fullmatch(text) else _doubtful_text(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _doubtful_text(text: str) -> str:
     if text in _WORDS or _LOOKS_ODD.fullmatch(text) or _needs_escapes(text):
         return _dumped(text, '"')
     return _dumped(text, None)
