@@ -128,9 +128,10 @@ def _documents(text: str) -> Iterator[tuple[Node | None, int, Any]]:
         loader = _LOADER(text)
         try:
             events = iter(loader.get_event, None)
+            texts: dict[str, str] = {}
             for event in events:
                 if isinstance(event, DocumentStartEvent):
-                    yield _composed(events)
+                    yield _composed(events, texts)
         finally:
             loader.dispose()
     except yaml.reader.ReaderError as error:
@@ -142,14 +143,16 @@ def _documents(text: str) -> Iterator[tuple[Node | None, int, Any]]:
         raise _refused(1, 1, "not valid YAML") from None
 
 
-def _composed(events: Iterator[Any]) -> tuple[Node | None, int, Any]:
-    """Build a document from the events behind its start. One loop: there are as many events as values."""
+def _composed(events: Iterator[Any], texts: dict[str, str]) -> tuple[Node | None, int, Any]:
+    """Build a document from the events behind its start. One loop: there are as many events as values.
+
+    Equal texts are one, by `texts`: most of them are keys, which are there again and again.
+    """
     count = 0
     top: list[Node] = []
     nodes = top  # what the innermost open collection holds so far
     outer: list[tuple[List | Mapping, list[Node]]] = []  # open collections, and what is around each
     anchors: dict[str, Node] = {}
-    texts: dict[str, str] = {}
     line = 1
     node: Node
     for event in events:
@@ -173,7 +176,6 @@ def _composed(events: Iterator[Any]) -> tuple[Node | None, int, Any]:
             text = event.value
             if not text.isascii():
                 _refuse_surrogates(text, line, column)
-            # Most texts are keys, which are there again and again.
             node = Scalar(line, column, texts.setdefault(text, text), event.implicit[0], event.tag or "")
             nodes.append(node)
         elif kind is AliasEvent:

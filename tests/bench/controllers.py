@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.lab.kube.control_plane import ControlPlane
 
-MEGABYTE = 1024
 _numbers = itertools.count()
 
 
@@ -36,13 +35,6 @@ class Program:
         server = Server(self.command(api, port or free_ports(1)[0]), log)
         server.start(lambda: True, 1)
         return server
-
-
-def peak_mb(server: Server) -> float:
-    """Read the most memory that a process has had resident, in MB."""
-    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(kilobytes) / MEGABYTE
 
 
 def cpu_s(server: Server) -> float:

@@ -1,37 +1,40 @@
 """What converting and verifying a large configuration costs: `python -m tests.bench.convert [--quick]`.
 
-A configuration of so many pools, half of them layer 2, is converted to custom resources and written, as one run of the
-program does; and it is converted and proved to mean the same, as a run with `-verify` does. *Ours* are seconds of CPU;
-*limit* is reading and writing the same YAML by PyYAML's C loader and dumper, which neither check nor compare anything.
-Memory is the most that the process had resident, in MB; *a pool* is what each pool more costs of it, between a tenth of
-the pools and all, in KB. *limit* is the same of PyYAML.
+A configuration of so many pools, half of them layer 2, is converted and written by one run of the program, and by
+another, with `-verify`, it is converted and proved to mean the same. Each is a process of its own, and *ours* are its
+seconds of CPU from the interpreter's start to its end; `convert.both` is one run of each. *Limit* is a process that
+reads source and result and writes the result by PyYAML's C loader and dumper, which neither check nor compare anything.
+
+Memory is the most that a run has resident, in MB, and *limit* what that process has. *A pool* is what each pool more
+costs of it, between a tenth of the pools and all, in KB. *Again* is the most after further runs in the same process,
+which collects no garbage, as the program does; its *limit* is the most after the first.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import multiprocessing
 import os
+import statistics
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from time import process_time
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import yaml
-
-from configmaptocrs.convert import Wishes, convert, draft
-from configmaptocrs.document import texts_of, to_text
-from configmaptocrs.source import source_of
-from configmaptocrs.targets import Mode, Target
-from configmaptocrs.verify import Cluster, verify
 from tests.bench.report import line
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 POOLS, QUICK_POOLS = 10_000, 1_000
-_BETWEEN = "# and then\n"
-TARGET = Target((0, 16, 0), Mode.NATIVE)
+ROUNDS, QUICK_ROUNDS = 3, 1
+RUNS = {"convert": (), "verify": ("-verify",)}
+AGAIN = 5
+SOURCE, RESULT = "config.yaml", "resources.yaml"
+
+
+class Peak(NamedTuple):
+    """The most that a process had resident, in MB: after its first run, and after all of them."""
+
+    once: float
+    again: float
 
 
 def configuration(pools: int) -> str:
@@ -46,67 +49,70 @@ def configuration(pools: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def converted(text: str) -> None:
-    """Do what a run of the program does."""
-    conversion = convert(source_of(text, only_data=True), Wishes(TARGET))
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        nowhere.writelines(texts_of(conversion.objects))
+def flags(directory: Path, name: str) -> list[str]:
+    """Give the program's flags for one kind of run."""
+    return ["-dir", str(directory), "-source", SOURCE, "-only-data", *RUNS[name]]
 
 
-def verified(text: str) -> None:
-    """Do what a run with `-verify` does."""
-    conversion = draft(source_of(text, only_data=True), Wishes(TARGET))
-    findings = verify(conversion, conversion.objects, TARGET, Cluster())
-    if any(finding.is_difference or finding.is_undecided for finding in findings):
-        raise RuntimeError(findings[0].describe())
+def pyyaml(directory: Path) -> list[str]:
+    """Give the command of the process that is the limit."""
+    return ["tests.bench.convert_pyyaml", str(directory / SOURCE), str(directory / RESULT)]
 
 
-def loaded_and_dumped(text: str) -> None:
-    """Let PyYAML read the source, and read and write the result."""
-    source, _, result = text.partition(_BETWEEN)
-    yaml.load(source, Loader=yaml.CSafeLoader)
-    yaml.dump_all(list(yaml.load_all(result, Loader=yaml.CSafeLoader)), Dumper=yaml.CSafeDumper)
+def cpu_seconds(*module: str) -> float:
+    """Run a module as a program; gives its CPU time, of the user's and the kernel's."""
+    program = subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(program.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(module)} ended with status {status}")
+    return used.ru_utime + used.ru_stime
 
 
-def measured(work: Callable[[str], None], text: str) -> tuple[float, float]:
-    """Do the work in a new process; gives its seconds of CPU, and the most memory that it had resident, in MB."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (work, text))
+def peak(*module: str) -> Peak:
+    """Run a module that tells its peaks as its last line."""
+    done = subprocess.run([sys.executable, "-m", *module], capture_output=True, text=True, check=True)
+    return Peak(*map(float, done.stdout.splitlines()[-1].split()))
 
 
-def _measure(work: Callable[[str], None], text: str) -> tuple[float, float]:
-    gc.disable()  # as the program has it
-    start = process_time()
-    work(text)
-    seconds = process_time() - start
-    # Not getrusage, in which a process starts with what its parent had.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return seconds, int(status.partition("VmHWM:")[2].split()[0]) / 1024
+def peaks(pools: int, directory: Path) -> dict[str, Peak]:
+    """Give the peaks of both kinds of run, and of the limit."""
+    (directory / SOURCE).write_text(configuration(pools), encoding="ascii")
+    found = {name: peak("tests.bench.convert_again", str(AGAIN), *flags(directory, name)) for name in RUNS}
+    return found | {"limit": peak(*pyyaml(directory))}
+
+
+def measure(pools: int, rounds: int, directory: Path) -> None:
+    """Measure and print."""
+    few = peaks(pools // 10, directory)
+    many = peaks(pools, directory)
+    seconds: dict[str, list[float]] = {name: [] for name in (*RUNS, "both", "limit")}
+    for _ in range(rounds):
+        each = {name: cpu_seconds("configmaptocrs", *flags(directory, name)) for name in RUNS}
+        each |= {"both": sum(each.values()), "limit": cpu_seconds(*pyyaml(directory))}
+        for name, figure in each.items():
+            seconds[name].append(figure)
+    middle = {name: statistics.median(figures) for name, figures in seconds.items()}
+    growth = {name: (many[name].once - few[name].once) * 1024 / (pools - pools // 10) for name in many}
+    for name in (*RUNS, "both"):
+        report(name, "s", pools, middle[name], middle["limit"])
+    for name in RUNS:
+        report(f"{name}_memory", "MB", pools, many[name].once, many["limit"].once)
+        report(f"{name}_memory_a_pool", "KB", pools, growth[name], growth["limit"])
+        report(f"{name}_memory_again", "MB", pools, many[name].again, many[name].once)
+
+
+def report(name: str, unit: str, pools: int, ours: float, limit: float) -> None:
+    """Print one figure."""
+    print(line(f"convert.{name}", unit, pools, ours, limit=limit, smaller_is_better=True), flush=True)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Print one JSON object a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the pools")
-    pools = QUICK_POOLS if parser.parse_args().quick else POOLS
-    few = pools // 10
-    figures = {many: _figures(many) for many in (few, pools)}
-    for at, name in enumerate(("convert", "verify")):
-        seconds, memory = figures[pools][at]
-        limit_s, limit_mb = figures[pools][-1]
-        print(line(f"convert.{name}", "s", pools, seconds, limit=limit_s, smaller_is_better=True))
-        print(line(f"convert.{name}_memory", "MB", pools, memory, limit=limit_mb, smaller_is_better=True))
-        a_pool, limit = (
-            (figures[pools][which][1] - figures[few][which][1]) * 1024 / (pools - few) for which in (at, -1)
-        )
-        print(line(f"convert.{name}_memory_a_pool", "KB", pools, a_pool, limit=limit, smaller_is_better=True))
-
-
-def _figures(pools: int) -> list[tuple[float, float]]:
-    text = configuration(pools)
-    result = to_text(convert(source_of(text, only_data=True), Wishes(TARGET)).objects)
-    both = f"{text}{_BETWEEN}{result}"
-    return [measured(converted, text), measured(verified, text), measured(loaded_and_dumped, both)]
+    parser.add_argument("--quick", action="store_true", help="a tenth of the pools, once")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as directory:
+        measure(QUICK_POOLS if quick else POOLS, QUICK_ROUNDS if quick else ROUNDS, Path(directory))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import argparse
 from dataclasses import dataclass
 
 from tests.bench.api_cluster import ApiCluster
-from tests.bench.controllers import METALPY, NEWER, Program, install_custom_resources, peak_mb
+from tests.bench.controllers import METALPY, NEWER, Program, install_custom_resources
 from tests.bench.report import line
+from tests.bench.resident import peak_mb
 
 CONVERGED_S = 600
 KILOBYTES = 1024
@@ -33,7 +34,7 @@ QUICK = Size(100, 1000, peer=False)
 def peak(cluster: ApiCluster, program: Program) -> float:
     """Let a controller do its work and make all Services pending again; gives its peak in MB."""
     _, server = cluster.converge(program, CONVERGED_S)
-    found = peak_mb(server)
+    found = peak_mb(server.pid)
     server.kill()
     cluster.clear()
     return found

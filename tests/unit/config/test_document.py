@@ -116,3 +116,26 @@ def test_a_syntax_error_never_quotes_a_password(slip: str, loader: type, monkeyp
         compose(f"peers:\n- password: {slip}\n  my-asn: 1")
 
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("{a: 1, b: 2}", ["a", "b"]),
+        ("{'a': 1}", ["a"]),
+        ("{}", []),
+        ("{a: 1, a: 2}", None),
+        ("{a: 1, c: 2}", None),
+        ("{!!str a: 1}", None),
+        ("[{&k a: 1}, {*k : 2}]", None),
+        ("[&m {a: 1}, {<<: *m}]", None),
+    ],
+)
+def test_values_are_given_by_key_where_nothing_is_odd_about_the_keys(text: str, known: list[str] | None) -> None:
+    root = compose(text).root
+    last = root.items[-1] if isinstance(root, List) else root
+    assert isinstance(last, Mapping)
+
+    values = last.known_values(("a", "b"))
+
+    assert known == (None if values is None else list(values))
