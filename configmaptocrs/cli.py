@@ -1,6 +1,6 @@
 """`configmaptocrs`: MetalLB's legacy ConfigMap to custom resources, as the official converter is called.
 
-A run imports what it does, and not what other runs do: all of it together would take as long as 2,000 pools.
+A run imports what it does, and not what other runs do, which was a third of the time to start.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def _verify(options: Options, wishes: Wishes) -> Exit:
     elif held:
         findings += held_besides(objects, held)
         objects = laid_over(held, objects)
-    findings += verify(conversion, resources or objects, wishes.target, cluster or Cluster())
-    return verdict(options, findings)
+    compared = objects if resources is None else resources
+    return verdict(options, findings + verify(conversion, compared, wishes.target, cluster or Cluster()))
 
 
 def _reverse(options: Options, wishes: Wishes) -> Exit:

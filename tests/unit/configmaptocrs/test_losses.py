@@ -185,6 +185,12 @@ def test_an_advertisement_in_the_cluster_that_selects_nothing_applies_to_everyth
     assert "D-L2 pool wan is answered for" in done.output
 
 
+def test_a_file_without_resources_is_compared_as_it_is(convert: Converter) -> None:
+    done = convert(f"address-pools: [{LAN}}}]", "-only-data", "-verify", "-crs", convert.write("crs.yaml", ""))
+    assert done.status == 3
+    assert "D-POOL pool lan is missing" in done.output
+
+
 def test_a_file_without_nodes_proves_nothing(convert: Converter) -> None:
     nodes = convert.write("nodes.yaml", "{kind: List, apiVersion: v1, items: []}")
     done = convert(f"address-pools: [{LAN}}}]", "-only-data", "-verify", "-nodes", nodes)
