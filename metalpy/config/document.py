@@ -35,8 +35,8 @@ MAX_DEPTH = 100
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-_UNREADABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-"""Characters outside YAML's printable set (YAML 1.1, section 5.1). Takes as long to compile as the rest to load."""
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters outside YAML's printable set (YAML 1.1, section 5.1)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -219,7 +219,7 @@ def _refuse_surrogates(text: str, line: int = 0, column: int = 0) -> None:
 
 
 def _unreadable(text: str) -> ConfigError:
-    found = re.search(_UNREADABLE, text)
+    found = _UNREADABLE.search(text)
     position = found.start() if found else 0
     before = text[:position]
     line, column = before.count("\n") + 1, position - before.rfind("\n")
