@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metalpy.cluster.manifest_presence import directory_id
 from metalpy.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ SETTLE_NS = 200_000_000
 
 Signature = tuple[int, int, int]
 """Modification time in ns, size in bytes, inode."""
+
+_Place = tuple[int, int]
+"""Device and inode: enough to tell apart what is there at the same time."""
 
 
 @dataclass(slots=True)
@@ -67,9 +71,8 @@ def _signature(status: os.stat_result) -> Signature:
 
 def scan_of(directory: Path, skipped: Path) -> Scan:
     """Look at all manifest files under a directory, links followed. Raises `OSError` if it cannot be read."""
-    top = directory.stat()
-    scan = Scan((top.st_dev, top.st_ino))
-    seen = {scan.identity, *_identity_of(skipped)}
+    scan = Scan(directory_id(directory))
+    seen = {*_place_of(directory), *_place_of(skipped)}
     pending = [""]
     while pending:
         inside = pending.pop()
@@ -92,7 +95,7 @@ def scan_of(directory: Path, skipped: Path) -> Scan:
     return scan
 
 
-def _identity_of(path: Path) -> Iterator[DirectoryId]:
+def _place_of(path: Path) -> Iterator[_Place]:
     try:
         status = path.stat()
     except OSError:
@@ -100,13 +103,13 @@ def _identity_of(path: Path) -> Iterator[DirectoryId]:
     yield status.st_dev, status.st_ino
 
 
-def _is_new_directory(entry: os.DirEntry[str], seen: set[DirectoryId]) -> bool:
+def _is_new_directory(entry: os.DirEntry[str], seen: set[_Place]) -> bool:
     if not entry.is_dir():
         return False
-    identity = next(_identity_of(Path(entry.path)), None)
-    if identity is None or identity in seen:
+    place = next(_place_of(Path(entry.path)), None)
+    if place is None or place in seen:
         return False
-    seen.add(identity)
+    seen.add(place)
     return True
 
 

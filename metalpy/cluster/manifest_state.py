@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.cluster.atomic_file import leftovers, remove_older, write_atomically
-from metalpy.cluster.manifest_presence import Presence
+from metalpy.cluster.manifest_presence import Presence, directory_id
 from metalpy.cluster.objects import is_label, status_from, status_to
 from metalpy.errors import ClusterError, ManifestError
 from metalpy.model import ObjectKey
@@ -116,12 +116,12 @@ class WrittenStatuses:
 
     def _read_all(self) -> None:
         try:
-            status = self.directory.stat()
+            identity = directory_id(self.directory)
             found = set(_keys_in(self.directory))
         except OSError as error:
             self._presence.went(error.strerror or str(error))
             return
-        if not self._presence.is_trusted((status.st_dev, status.st_ino), empty=not found):
+        if not self._presence.is_trusted(identity, empty=not found):
             return
         for key in found | self._signatures.keys():
             self._read(key)

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 import structlog
 from watchfiles import awatch
 
+from metalpy.cluster.manifest_presence import directory_id
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from metalpy.cluster.manifest_presence import DirectoryId
 
 log = structlog.get_logger()
 
@@ -53,7 +57,7 @@ async def watch(directory: Path) -> AsyncGenerator[frozenset[str] | None]:
                 await asyncio.sleep(RETRY_S)
 
 
-async def _watch_one(directory: Path, identity: tuple[int, int]) -> AsyncGenerator[frozenset[str] | None]:
+async def _watch_one(directory: Path, identity: DirectoryId) -> AsyncGenerator[frozenset[str] | None]:
     """Watch until the directory is another one. Raises `OSError`, `RuntimeError` if it cannot be watched."""
     # The first look comes after the watch stands, for what happened before it did.
     full_look_due_s = 0.0
@@ -77,12 +81,11 @@ async def _watch_one(directory: Path, identity: tuple[int, int]) -> AsyncGenerat
                 return
 
 
-def _identity(directory: Path) -> tuple[int, int] | None:
+def _identity(directory: Path) -> DirectoryId | None:
     try:
-        status = directory.stat()
+        return directory_id(directory)
     except OSError:
         return None
-    return status.st_dev, status.st_ino
 
 
 def _report_refused(directory: Path, error: Exception) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import shutil
 import time
@@ -332,6 +334,42 @@ async def test_directory_replaced_by_an_empty_one_keeps_its_objects(
 
         (directory / "b.yaml").write_text(service("b"))
         await stream.until(lambda: [key.name for key in stream.services] == ["b"])
+
+
+async def test_directory_made_anew_and_still_empty_keeps_its_objects(
+    directory: Path, cluster: ManifestCluster, logs: Logs
+) -> None:
+    """File systems give the number of a directory that went to the next one."""
+    (directory / "web.yaml").write_text(service())
+
+    async with Stream(cluster) as stream:
+        await stream.synced()
+        shutil.rmtree(directory)
+        directory.mkdir()
+        await stream.until(lambda: lines(logs, "directoryGone"))
+        assert WEB in stream.services
+
+        (directory / "b.yaml").write_text(service("b"))
+        await stream.until(lambda: [key.name for key in stream.services] == ["b"])
+
+
+async def test_directory_made_anew_while_its_end_is_looked_at_is_watched(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest_watch, "FULL_LOOK_S", 3600.0)
+    async with contextlib.aclosing(manifest_watch.watch(directory)) as changes, asyncio.timeout(10):
+        for _ in range(2):
+            assert await anext(changes) is None
+        next_one = asyncio.ensure_future(anext(changes))
+        await asyncio.sleep(0)
+        shutil.rmtree(directory)
+        await next_one
+        directory.mkdir()
+
+        for number in itertools.count():
+            (directory / f"{number}.yaml").write_text(service())
+            if await anext(changes):
+                break
 
 
 async def test_linked_directory_is_followed_to_where_it_leads_now(directory: Path, cluster: ManifestCluster) -> None:
