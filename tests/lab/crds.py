@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,29 +34,26 @@ def install_crds(api: ControlPlane, *, with_long_asns: bool = False) -> None:
     MetalLB up to 0.15 calls AS numbers int32 with a maximum beyond that, for which Kubernetes 1.36 refuses every
     BGPPeer; `with_long_asns` they are int64, as in 0.16.
     """
-    plurals: set[str] = set()
-    for file in sorted((_module_directory(METALLB) / "config" / "crd" / "bases").glob("*.yaml")):
-        definitions = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-        if with_long_asns:
-            _lengthen(definitions)
-        api.apply(*definitions)
-        plurals.update(_plurals(definitions))
-    wait_until(lambda: _is_served(api, plurals), READY_S, "the API server serves MetalLB's custom resources")
+    definitions = _definitions(_module_directory(METALLB) / "config" / "crd" / "bases")
+    if with_long_asns:
+        definitions = copy.deepcopy(definitions)
+        _lengthen(definitions)
+    api.apply(*definitions)
+    wait_until(lambda: _is_served(api, definitions), READY_S, "the API server serves MetalLB's custom resources")
 
 
 def install_our_crds(api: ControlPlane, *further: dict[str, Any]) -> None:
     """Give an API server the CRDs in deploy/ and further ones of the group, and wait until it serves them."""
-    api.kubectl("apply", "-f", str(OURS))
-    if further:
-        api.apply(*further)
-    plurals = _plurals(further)
-    for file in OURS.glob("*.yaml"):
-        plurals |= _plurals(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-    wait_until(lambda: _is_served(api, plurals), READY_S, "the API server serves our custom resources")
+    definitions = [*_definitions(OURS), *further]
+    api.apply(*definitions)
+    wait_until(lambda: _is_served(api, definitions), READY_S, "the API server serves our custom resources")
 
 
-def _plurals(definitions: Iterable[dict[str, Any]]) -> set[str]:
-    return {definition["spec"]["names"]["plural"] for definition in definitions}
+@cache
+def _definitions(directory: Path) -> list[dict[str, Any]]:
+    """Read what all files of a directory define. It is read once: do not change it."""
+    files = sorted(directory.glob("*.yaml"))
+    return [each for file in files for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
 
 
 def _lengthen(schema: Any) -> None:
@@ -66,7 +65,7 @@ def _lengthen(schema: Any) -> None:
         _lengthen(inner)
 
 
-def _is_served(api: ControlPlane, kinds: set[str]) -> bool:
+def _is_served(api: ControlPlane, definitions: Iterable[dict[str, Any]]) -> bool:
     """Tell whether every kind is listed; for a while after it is defined it is refused as initializing."""
     groups = api.admin.get("/apis")["groups"]
     if not any(group["name"] == "metallb.io" for group in groups):
@@ -81,9 +80,10 @@ def _is_served(api: ControlPlane, kinds: set[str]) -> bool:
         except ApiRefusal:
             return False
         served |= names
-    return served >= kinds
+    return served >= {definition["spec"]["names"]["plural"] for definition in definitions}
 
 
+@cache
 def _module_directory(part: str) -> Path:
     """Find the sources that a part was built from. Raises `LabError` if Go has them no more."""
     source = PARTS[part].source

@@ -17,9 +17,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
-import yaml
-
-from tests.lab.kube import contents
+from tests.lab.kube import applying, contents
 from tests.lab.kube.certificates import Authority
 from tests.lab.kube.client import TIMEOUT_S, ApiRefusal, Client
 from tests.lab.kube.commands import AUDIT_LOG, api_server_command, etcd_command
@@ -180,8 +178,8 @@ class ControlPlane:
         return done.stdout
 
     def apply(self, *objects: Any) -> None:
-        """Create or change objects through `kubectl apply`."""
-        self.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(objects))
+        """Create or change objects by the requests of `kubectl apply --server-side`."""
+        applying.apply(self.admin, objects)
 
     def audited(self) -> list[dict[str, Any]]:
         """Read the audit log: a mapping a request that was answered, oldest first; the last may still be missing."""
