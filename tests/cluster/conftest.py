@@ -22,6 +22,13 @@ def api_server() -> Iterator[ControlPlane]:
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def defining(api_server: ControlPlane) -> Iterator[ControlPlane]:
+    """Give the API server to a module whose sites keep our definitions: taking them in anew is most of their work."""
+    yield api_server
+    api_server.wipe()
+
+
 @pytest.fixture
 def namespace(api_server: ControlPlane) -> Iterator[str]:
     """Give the name of a new, empty namespace, which vanishes with everything in it."""

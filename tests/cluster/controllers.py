@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
+from tests.lab.crds import install_our_crds
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
@@ -32,15 +33,21 @@ def deployed(file: str) -> list[Object]:
 
 
 class Site:
-    """One cluster with metalpy's namespace and rights in it; controllers end with it."""
+    """One cluster with metalpy's namespace and rights in it; controllers end with it.
 
-    def __init__(self, api_server: ControlPlane, logs: Path) -> None:
+    `definitions`: our custom resources are defined and these, and still are at the end; None: not even ours.
+    """
+
+    def __init__(self, api_server: ControlPlane, logs: Path, *, definitions: Sequence[Object] | None = None) -> None:
         self.api = api_server
+        self._definitions = definitions
         self._logs = logs
         self._stack = ExitStack()
         self._controllers: list[Controller] = []
 
     def __enter__(self) -> Self:
+        if self._definitions is not None:
+            install_our_crds(self.api, *self._definitions)
         self.grant(deployed("rbac.yaml"))
         return self
 
@@ -48,7 +55,7 @@ class Site:
         for controller in self._controllers:
             controller.kill()
         self._stack.close()
-        self.api.wipe()
+        self.api.wipe(but_definitions=self._definitions is not None)
 
     def grant(self, rbac: Sequence[Object]) -> None:
         """Create the namespace and these accounts, roles and bindings."""

@@ -23,9 +23,8 @@ TEXT = "address-pools:\n- {name: legacy, protocol: layer2, addresses: [10.8.0.0/
 
 
 @pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as made:
-        install_our_crds(api_server)
+def site(defining: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    with Site(defining, tmp_path, definitions=()) as made:
         yield made
 
 

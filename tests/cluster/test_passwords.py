@@ -16,7 +16,6 @@ from metalpy.config.resources import parse_resource_objects
 from metalpy.config.source import ConfigSource
 from metalpy.observe.metrics import ApiMetrics
 from tests.cluster.controllers import DEPLOY, NAMESPACE, Site
-from tests.lab.crds import install_our_crds
 from tests.unit.cluster.streams import Stream
 
 if TYPE_CHECKING:
@@ -27,10 +26,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as site:
-        install_our_crds(api_server)
-        yield site
+def site(defining: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    with Site(defining, tmp_path, definitions=()) as made:
+        yield made
 
 
 def secret(name: str, password: str) -> dict[str, Any]:

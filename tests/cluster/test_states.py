@@ -16,7 +16,7 @@ from metalpy.cluster.state_objects import Writer
 from metalpy.model import ObjectKey, Protocol
 from metalpy.observe.metrics import ApiMetrics
 from tests.cluster.controllers import CONVERGED_S, NAMESPACE, Site, deployed
-from tests.lab.crds import install_crds, install_our_crds
+from tests.lab.crds import install_crds
 from tests.lab.wait import wait_until
 from tests.unit.cluster.streams import Stream
 
@@ -34,9 +34,8 @@ PLURALS = ("servicel2statuses", "servicebgpstatuses", "configurationstates")
 
 
 @pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as made:
-        install_our_crds(api_server)
+def site(defining: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    with Site(defining, tmp_path, definitions=()) as made:
         yield made
 
 

@@ -17,8 +17,8 @@ _CLUSTER_WIDE = (
     f"/api/v1/nodes?{_AT_ONCE}",
     f"/apis/rbac.authorization.k8s.io/v1/clusterroles?{_NOT_BOOTSTRAP}",
     f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings?{_NOT_BOOTSTRAP}",
-    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 )
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class _Collection(NamedTuple):
@@ -30,8 +30,11 @@ class _Collection(NamedTuple):
         return f"{root}/{self.group_version}/namespaces/{namespace}/{self.resource}"
 
 
-def wipe(admin: Client) -> None:
-    """Remove the test's namespaces, what it put into `default`, nodes, cluster roles, bindings and CRDs."""
+def wipe(admin: Client, *, but_definitions: bool = False) -> None:
+    """Remove the test's namespaces, what it put into `default`, nodes, cluster roles, bindings and CRDs.
+
+    `but_definitions`: not the CRDs, only the custom resources in namespaces.
+    """
     collections = list(_collections(admin))
     for namespace in admin.get("/api/v1/namespaces")["items"]:
         name = namespace["metadata"]["name"]
@@ -41,6 +44,8 @@ def wipe(admin: Client) -> None:
             _remove(admin, name, collections)
     for path in _CLUSTER_WIDE:
         admin.delete(path)
+    if not but_definitions:
+        admin.delete(_DEFINITIONS)
 
 
 def remove_namespace(admin: Client, namespace: str) -> None:

@@ -197,9 +197,9 @@ class ControlPlane:
         """Delete a namespace with everything in it, finalizers or not; its name is free when this returns."""
         contents.remove_namespace(self.admin, namespace)
 
-    def wipe(self) -> None:
-        """Remove every test's namespaces, contents of `default`, nodes, cluster roles, bindings and CRDs."""
-        contents.wipe(self.admin)
+    def wipe(self, *, but_definitions: bool = False) -> None:
+        """Remove tests' namespaces, contents of `default`, nodes, cluster roles, bindings, and CRDs unless told."""
+        contents.wipe(self.admin, but_definitions=but_definitions)
 
     def _start_servers(self, undo: contextlib.ExitStack, etcd_port: int, peer_port: int) -> None:
         self.etcd = Server(etcd_command(self.directory / "etcd", etcd_port, peer_port), self.directory / "etcd.log")
