@@ -112,13 +112,13 @@ def test_every_service_of_a_cluster_keeps_its_address_when_metallb_takes_over(
             cluster.admin.create(SERVICES, _service(COUNT))
             wait_until(lambda: _addresses(cluster)[f"s{COUNT}"], CONVERGED_S, "MetalLB serves a new Service")
             # It has looked at all the others by then, or does at its next pass over them, which the restart is.
-            controller.stop()
+            controller.kill()
             controller = _start_metallb(cluster, tmp_path)
             cluster.admin.create(SERVICES, _service(COUNT + 5))
             wait_until(lambda: _addresses(cluster)[f"s{COUNT + 5}"], CONVERGED_S, "MetalLB serves another one")
             after = _addresses(cluster)
         finally:
-            controller.stop()
+            controller.kill()
     assert {name: after[name] for name in before} == before
 
 
