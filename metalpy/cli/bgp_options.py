@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from metalpy.cli.parameters import Seconds, added, go_flag
-from metalpy.daemon.bgp_announcing import Parting
-from metalpy.daemon.settings import BGPSettings
+from metalpy.daemon.settings import BGPSettings, Parting
 
 if TYPE_CHECKING:
     from metalpy.cli.parameters import Command

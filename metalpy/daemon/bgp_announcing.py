@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.states import Reach
     from metalpy.bgp.router import Router
     from metalpy.daemon.announcing import Tell
+    from metalpy.daemon.settings import Parting
     from metalpy.model import Endpoint, IPAddress, ObjectKey, Service
 
 _log = structlog.get_logger()
@@ -37,14 +37,6 @@ RETRY_S = 10.0
 
 ROUTER = Capabilities(bfd=True)
 """What gobgpd can do at best; where this one cannot, or the node lacks an address, the router says so itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parting:
-    """How routes go when the speaker is asked to end: after `drain_s` seconds, in which they may say so (RFC 8326)."""
-
-    drain_s: float = 0.0
-    graceful_shutdown: bool = False
 
 
 class BGPAnnouncing:

@@ -22,8 +22,7 @@ from metalpy.cli.options import (
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
 from metalpy.cluster import home
 from metalpy.config.source import ConfigSource
-from metalpy.daemon.bgp_announcing import Parting
-from metalpy.daemon.settings import ApiServer, Manifests, SpeakerSettings
+from metalpy.daemon.settings import ApiServer, Manifests, Parting, SpeakerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

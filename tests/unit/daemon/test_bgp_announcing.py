@@ -15,8 +15,9 @@ from metalpy.bgp.chronicle import GOBGPD, Complaint, SessionChange
 from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.config.legacy import ParsedConfig, parse_legacy
 from metalpy.daemon import bgp_announcing, origins
-from metalpy.daemon.bgp_announcing import BGPAnnouncing, Parting
+from metalpy.daemon.bgp_announcing import BGPAnnouncing
 from metalpy.daemon.layer2_announcing import Layer2Announcing
+from metalpy.daemon.settings import Parting
 from metalpy.daemon.speaker import Speaker
 from metalpy.membership.sources import StaticMembers
 from metalpy.model import Endpoint, L2Advertisement, Node, Protocol
