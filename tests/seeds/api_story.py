@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.controllers import NAMESPACE, deployed
 from tests.lab.crds import install_our_crds
-from tests.lab.kube.control_plane import ControlPlane
 from tests.seeds.story import App, Story
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.lab.kube.control_plane import ControlPlane
+    from tests.lab.lan import Host
     from tests.seeds.story import Object
 
 NAMESPACES = ("without-istio",)
@@ -19,13 +23,28 @@ _PLACE_ON_THE_LAN = 250
 
 
 class ApiStory(Story):
-    """A story whose cluster is an API server that every node reaches over the LAN."""
+    """A story whose cluster is an API server that every node reaches over the LAN, and that is empty again afterwards.
+
+    It may be at any address of the sandbox: the sandbox is the nodes' gateway to it.
+    """
+
+    def __init__(self, api: ControlPlane, directory: Path, networks: Sequence[str], **options: Any) -> None:
+        super().__init__(directory, networks, **options)
+        self.api = api
+        self._gateway = f"{self._networks[0]}.{_PLACE_ON_THE_LAN}"
+        self._resources: set[tuple[str, str]] = set()
+
+    def _build(self) -> None:
+        self._stack.callback(self.api.wipe)  # when nobody on the LAN writes any more
+        super()._build()
+
+    def _host(self, name: str, number: int) -> Host:
+        host = super()._host(name, number)
+        host.run(["ip", "route", "add", self.api.address, "via", self._gateway])
+        return host
 
     def _open(self) -> None:
-        address = f"{self._networks[0]}.{_PLACE_ON_THE_LAN}"
-        self.lan.join(f"{address}/24")
-        self._resources: set[tuple[str, str]] = set()
-        self.api = self._stack.enter_context(ControlPlane(address=address))
+        self.lan.join(f"{self._gateway}/24")
         namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
         self.api.apply(*deployed("namespace.yaml"), *namespaces)
         self.api.apply(*deployed("rbac.yaml"))

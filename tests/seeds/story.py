@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -327,3 +328,7 @@ class Story:
         """Name the node whose MAC the client's neighbour table holds for an address, empty if none."""
         mac = self.client.neighbour(address)
         return next((name for name, node in self.nodes.items() if node.mac == mac), "")
+
+
+Place = Callable[..., Story]
+"""Makes a story in one kind of place, with the arguments of `Story`."""

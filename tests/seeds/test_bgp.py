@@ -12,7 +12,7 @@ from tests.seeds.story import CONVERGED_S, App
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place
 
 LAN_POOL = """\
 peers:
@@ -31,9 +31,7 @@ def gobgpd() -> str:
     return f"--gobgpd={lab_binary('gobgpd')}"
 
 
-def test_router_reaches_a_service_over_all_nodes_and_the_others_when_one_dies(
-    tmp_path: Path, place: type[Story]
-) -> None:
+def test_router_reaches_a_service_over_all_nodes_and_the_others_when_one_dies(tmp_path: Path, place: Place) -> None:
     nodes = ("node1", "node2", "node3")
     with (
         place(tmp_path, ["192.168.3.0/24"], first_node=103) as story,

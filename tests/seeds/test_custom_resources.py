@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.seeds.resources import Object
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place, Story
 
 NODES = ("node1", "node2", "node3")
 NGINX = App("nginx-svc")
@@ -23,7 +23,7 @@ LAYER2_LB = resource("L2Advertisement", "layer2-lb", ipAddressPools=["layer2-poo
 
 
 def test_layer2_pool_is_announced_while_it_is_advertised_and_keeps_its_services_when_deleted(
-    tmp_path: Path, place: type[Story]
+    tmp_path: Path, place: Place
 ) -> None:
     with place(tmp_path, ["192.168.3.0/24"], first_node=103) as story:
         story.use_resources()
@@ -52,7 +52,7 @@ def test_layer2_pool_is_announced_while_it_is_advertised_and_keeps_its_services_
 
 
 def test_address_is_silent_until_the_advertisement_names_an_interface_that_is_there(
-    tmp_path: Path, place: type[Story]
+    tmp_path: Path, place: Place
 ) -> None:
     def on(*interfaces: str) -> Object:
         return resource("L2Advertisement", "layer2-lb", interfaces=list(interfaces))
@@ -72,7 +72,7 @@ def test_address_is_silent_until_the_advertisement_names_an_interface_that_is_th
         wait_until(lambda: story.is_silent("192.168.3.170"), CONVERGED_S, "it is for no interface that is there")
 
 
-def test_router_reaches_a_service_over_all_nodes(tmp_path: Path, place: type[Story]) -> None:
+def test_router_reaches_a_service_over_all_nodes(tmp_path: Path, place: Place) -> None:
     with (
         place(tmp_path, ["192.168.3.0/24"], first_node=103) as story,
         Edge(story, address="192.168.3.180", asn=65000, node_asn=65001) as edge,

@@ -10,7 +10,7 @@ from tests.seeds.story import CONVERGED_S, App
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place
 
 POOL = """\
 address-pools:
@@ -23,7 +23,7 @@ EXCLUDE = {"node.kubernetes.io/exclude-from-external-load-balancers": ""}
 ADDRESS = "192.168.28.200"
 
 
-def test_labelled_node_takes_over_only_when_told_to_ignore_the_label(tmp_path: Path, place: type[Story]) -> None:
+def test_labelled_node_takes_over_only_when_told_to_ignore_the_label(tmp_path: Path, place: Place) -> None:
     app = App("metallb-testing")
 
     with place(tmp_path, ["192.168.28.0/24"], nodes=["worker", "control"]) as story:
@@ -46,7 +46,7 @@ def test_labelled_node_takes_over_only_when_told_to_ignore_the_label(tmp_path: P
         assert story.owner(ADDRESS) == "control"
 
 
-def test_service_without_a_working_backend_is_not_announced(tmp_path: Path, place: type[Story]) -> None:
+def test_service_without_a_working_backend_is_not_announced(tmp_path: Path, place: Place) -> None:
     app = App("metallb-testing")
 
     with place(tmp_path, ["192.168.28.0/24"], nodes=["worker"]) as story:

@@ -10,7 +10,7 @@ from tests.seeds.story import CONVERGED_S, App
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place, Story
 
 POOL = """\
 address-pools:
@@ -21,9 +21,7 @@ address-pools:
 """
 
 
-def test_first_pool_gives_the_service_its_first_address_and_the_client_the_page(
-    tmp_path: Path, place: type[Story]
-) -> None:
+def test_first_pool_gives_the_service_its_first_address_and_the_client_the_page(tmp_path: Path, place: Place) -> None:
     nginx = App("nginx-service")
     deployment = {
         "apiVersion": "apps/v1",

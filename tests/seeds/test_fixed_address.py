@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place, Story
 
 ADDRESSES = "192.168.10.200-192.168.10.250"
 
@@ -38,7 +38,7 @@ def by_resources(story: Story) -> None:
 
 @pytest.mark.parametrize("configure", [by_configmap, by_resources])
 def test_service_gets_the_address_it_asks_for_and_no_other(
-    tmp_path: Path, place: type[Story], configure: Callable[[Story], None]
+    tmp_path: Path, place: Place, configure: Callable[[Story], None]
 ) -> None:
     myapp = App("myapp", load_balancer_ip="192.168.10.222")
     outside = App("outside", load_balancer_ip="192.168.10.199")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.lab.kube.control_plane import ControlPlane
+
 NAMESPACE = "without-istio"
 NGINX = App("nginx", NAMESPACE)
 SHARING = "metallb.universe.tf/allow-shared-ip"
@@ -55,9 +57,9 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Editor:
 
 
 @pytest.fixture(scope="module")
-def first_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiStory]:
+def first_of_two(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiStory]:
     """Give story T2's cluster, with the first of the Services that share an address."""
-    with ApiStory(tmp_path_factory.mktemp("dns"), ["192.168.0.0/24"], nodes=["node1"]) as story:
+    with ApiStory(control_plane, tmp_path_factory.mktemp("dns"), ["192.168.0.0/24"], nodes=["node1"]) as story:
         story.configure(DNS_POOL)
         story.start_controller()
         apply(story, "dns-tcp", [TCP])
@@ -74,9 +76,9 @@ def dns(first_of_two: ApiStory) -> Iterator[ApiStory]:
 
 
 def test_edits_of_the_configmap_are_taken_at_once_and_a_bad_one_is_told_with_its_place(
-    tmp_path: Path, editor: Editor
+    control_plane: ControlPlane, tmp_path: Path, editor: Editor
 ) -> None:
-    with ApiStory(tmp_path, ["10.206.65.0/24"], nodes=["node1"]) as story:
+    with ApiStory(control_plane, tmp_path, ["10.206.65.0/24"], nodes=["node1"]) as story:
         kubectl = story.api.kubectl
         story.configure(DEFAULT_POOL)
         story.deploy(NGINX)

@@ -25,6 +25,8 @@ from tests.seeds.test_bgp import gobgpd
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.lab.kube.control_plane import ControlPlane
+
 CONFIG = """\
 peers:
 - {peer-address: 192.168.3.180, peer-asn: 65000, my-asn: 65001, hold-time: 9s}
@@ -108,10 +110,10 @@ class Migration:
 
 @pytest.mark.timeout(240)  # two sets of daemons and a router, one after the other
 def test_moving_to_ours_and_to_custom_resources_loses_no_probe_and_no_address(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    control_plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        Rehearsal(tmp_path, ["192.168.3.0/24"], first_node=103) as story,
+        Rehearsal(control_plane, tmp_path, ["192.168.3.0/24"], first_node=103) as story,
         Edge(story, address="192.168.3.180", asn=65000, node_asn=65001) as edge,
     ):
         cluster = Migration(story, edge, tmp_path)

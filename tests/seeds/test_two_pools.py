@@ -10,7 +10,7 @@ from tests.seeds.story import CONVERGED_S, App
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.seeds.story import Story
+    from tests.seeds.story import Place, Story
 
 DEFAULT_POOL = """\
 address-pools:
@@ -29,7 +29,7 @@ EXPENSIVE = """\
 ASKS_FOR_EXPENSIVE = {"metallb.universe.tf/address-pool": "expensive"}
 
 
-def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Path, place: type[Story]) -> None:
+def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Path, place: Place) -> None:
     nginx = App("nginx", "without-istio")
     manual = App("nginx-manual", "without-istio", ASKS_FOR_EXPENSIVE)
     moved = App("nginx-manual", "without-istio", ASKS_FOR_EXPENSIVE, load_balancer_ip="10.206.65.225")
@@ -69,7 +69,7 @@ def test_second_pool_serves_only_who_asks_and_says_when_it_is_full(tmp_path: Pat
         story.await_address(second, "10.206.65.224")
 
 
-def test_restarted_controller_keeps_every_address(tmp_path: Path, place: type[Story]) -> None:
+def test_restarted_controller_keeps_every_address(tmp_path: Path, place: Place) -> None:
     apps = [App(f"app-{number}") for number in range(5)]
 
     with place(tmp_path, ["10.206.65.0/24"]) as story:
@@ -89,7 +89,7 @@ def test_restarted_controller_keeps_every_address(tmp_path: Path, place: type[St
         assert [story.address(app) for app in apps[1:]] == [f"10.206.65.{234 + number}" for number in range(1, 5)]
 
 
-def test_another_node_answers_when_the_owner_dies(tmp_path: Path, place: type[Story]) -> None:
+def test_another_node_answers_when_the_owner_dies(tmp_path: Path, place: Place) -> None:
     nginx = App("nginx")
 
     with place(tmp_path, ["10.206.65.0/24"]) as story:
