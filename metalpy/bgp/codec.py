@@ -26,6 +26,8 @@ ESTABLISHED = 6
 NAME_OF_GLOBAL = "global"  # a keyword in Python
 _AFI = {Family.IPV4: 1, Family.IPV6: 2}
 _UNICAST = 1
+_TABLES = (0, 1)
+"""Of IPv4 and IPv6 unicast routes. With all that gobgpd 4 knows it takes 30 ms and 9 MB more to start."""
 _DEFERRAL_S = 5
 """After a restart with graceful restart, how long to wait for the slowest peer: gobgpd's default is six minutes."""
 
@@ -59,7 +61,7 @@ class Codec:
 
     def start(self, router_id: IPv4Address) -> Any:
         """Build the request that starts it; it never listens."""
-        settings = self.messages.Global(asn=TAG, router_id=str(router_id), listen_port=-1)
+        settings = self.messages.Global(asn=TAG, router_id=str(router_id), listen_port=-1, families=_TABLES)
         return self.messages.StartBgpRequest(**{NAME_OF_GLOBAL: settings})
 
     def log_level(self, *, debug: bool) -> Any:

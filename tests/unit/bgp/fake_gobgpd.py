@@ -107,7 +107,7 @@ def _service(fake: FakeGobgpd) -> Any:
         async def StartBgp(self, request: Any, _: Any) -> Any:  # noqa: N802
             fake.calls.append("StartBgp")
             settings = getattr(request, NAME_OF_GLOBAL)
-            assert settings.listen_port == -1
+            assert (settings.listen_port, settings.families) == (-1, [0, 1])
             fake.asn, fake.router_id = settings.asn, settings.router_id
             fake.paths.clear()
             return m.StartBgpResponse()
