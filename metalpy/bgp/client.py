@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from metalpy.bgp.codec import NAME_OF_GLOBAL, Codec
-from metalpy.errors import RouterError
+from metalpy.bgp.contact import GoneError, RefusalError, detect, knock, translated
 from metalpy.model import Family
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from ipaddress import IPv4Address
 
     from metalpy.bgp.codec import Status
@@ -28,8 +28,6 @@ STREAM_DEADLINE_S = 60.0
 PATHS_AT_ONCE = 1000
 """Paths in a message of a stream: larger ones are no faster."""
 
-_DETECTION = {4: "/api.GoBgpService/GetBgp", 3: "/apipb.GobgpApi/GetBgp"}
-_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, without the last one's back-off
@@ -45,53 +43,29 @@ class Batch:
     is_withdraw: bool = False
 
 
-class GoneError(RouterError):
-    """gobgpd does not answer, or is not there any more."""
-
-
-class SilenceError(GoneError):
-    """gobgpd takes calls and does not answer."""
-
-
-class RefusalError(RouterError):
-    """gobgpd answers, and does not do what it was asked."""
-
-
-def _kind(code: grpc.StatusCode) -> type[RouterError]:
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return SilenceError
-    return GoneError if code in _GONE else RefusalError
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn gRPC's errors into ours, which say what it was about."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise _kind(error.code())(f"gobgpd: {what}: {error.details() or error.code().name}") from error
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task and not task.cancelling():  # not we are cancelled: another task closed the channel
-            raise GoneError(f"gobgpd: {what}: the connection was closed") from None
-        raise
-
-
 class Gobgp:
     """A connection to a running gobgpd. Methods raise `GoneError` or `RefusalError`, which name peer or route."""
 
-    def __init__(self, channel: Any, codec: Codec, target: str) -> None:
+    def __init__(self, channel: Any, codec: Codec, target: str, state: bytes) -> None:
+        """`state` is what it answered when it was asked for it."""
         self.target = target
+        self.found = _identity(codec.messages.GetBgpResponse.FromString(state))
+        """ASN and router ID when it was connected to, as `identity` returns them."""
         self._channel = channel
         self._codec = codec
         self._api = codec.stub(channel)
 
     @classmethod
     async def connect(cls, target: str, *, deadline_s: float = DEADLINE_S) -> Gobgp:
-        """Connect to a `unix:///path` and find out its version, 4 or 3. Raises `GoneError`, `RefusalError`."""
+        """Connect to a `unix:///path` and find out its version, 4 or 3. Raises `GoneError`, `RefusalError`.
+
+        Where nobody listens this costs next to nothing, so it may be tried often.
+        """
+        knock(target)
         channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
         try:
-            return cls(channel, Codec(await _detect(channel, target, deadline_s)), target)
+            version, state = await detect(channel, target, deadline_s)
+            return cls(channel, Codec(version), target, state)
         except BaseException:
             await channel.close()
             raise
@@ -106,19 +80,17 @@ class Gobgp:
         return self._codec.version
 
     async def _call(self, what: str, name: str, request: Any, deadline_s: float = DEADLINE_S) -> Any:
-        with _translated(what):
+        with translated(what):
             return await getattr(self._api, name)(request, timeout=deadline_s)
 
     async def _list(self, what: str, name: str, request: Any) -> AsyncIterator[Any]:
-        with _translated(what):
+        with translated(what):
             async for reply in getattr(self._api, name)(request, timeout=STREAM_DEADLINE_S):
                 yield reply
 
     async def identity(self, *, deadline_s: float = DEADLINE_S) -> tuple[int, str]:
         """Return ASN and router ID; ASN 0 as long as it was not started."""
-        reply = await self._call("state", "GetBgp", self._codec.messages.GetBgpRequest(), deadline_s)
-        settings = getattr(reply, NAME_OF_GLOBAL)
-        return settings.asn, settings.router_id
+        return _identity(await self._call("state", "GetBgp", self._codec.messages.GetBgpRequest(), deadline_s))
 
     async def start(self, router_id: IPv4Address) -> None:
         """Start it. On one that is started already this would empty its table without a word to its peers."""
@@ -183,7 +155,7 @@ class Gobgp:
         paths = batch.paths
         what = f"route {paths[0].prefix}" if len(paths) == 1 else f"{len(paths)} routes"
         try:
-            with _translated(what):
+            with translated(what):
                 await self._api.AddPathStream(iter([self._message(batch)]), timeout=STREAM_DEADLINE_S)
         except RefusalError as error:
             if len(paths) == 1:
@@ -206,7 +178,7 @@ class Gobgp:
 
     async def watch(self) -> AsyncIterator[tuple[IPAddress, bool]]:
         """Yield every change of a session, those of now first: whose, and whether it is up. Ends with an error."""
-        with _translated("changes of sessions"):
+        with translated("changes of sessions"):
             async for event in self._api.WatchEvent(self._codec.watch()):
                 change = self._codec.change(event)
                 if change:
@@ -214,23 +186,15 @@ class Gobgp:
         raise GoneError("gobgpd: changes of sessions: it ended")
 
 
-async def _detect(channel: Any, target: str, deadline_s: float) -> int:
-    for version, method in _DETECTION.items():
-        with _translated(f"{target} does not answer"):
-            try:
-                await channel.unary_unary(method)(b"", timeout=deadline_s)
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                    raise
-            else:
-                return version
-    raise RefusalError(f"gobgpd: {target} speaks neither version 4 nor 3 of GoBGP's API")
+def _identity(reply: Any) -> tuple[int, str]:
+    settings = getattr(reply, NAME_OF_GLOBAL)
+    return settings.asn, settings.router_id
 
 
 async def _is_taken(stream: Any, message: Any = None) -> bool:
     """Write one more message, or the end; tells whether gobgpd takes what it got so far, as far as it has said so."""
     try:
-        with _translated("routes"):
+        with translated("routes"):
             if message is None:
                 await stream.done_writing()
                 await stream

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.bgp.chronicle import GOBGPD
-from metalpy.bgp.client import DEADLINE_S, Gobgp, GoneError, RefusalError, SilenceError
+from metalpy.bgp.client import DEADLINE_S, Gobgp
+from metalpy.bgp.contact import AbsenceError, GoneError, RefusalError, SilenceError
 from metalpy.bgp.translation import Translation
 from metalpy.bgp.upkeep import Upkeep
 from metalpy.errors import RouterError
@@ -29,9 +30,11 @@ log = structlog.get_logger()
 
 RETRY_S = 0.2
 """Longest pause between tries to reach gobgpd."""
-_FIRST_RETRY_S = 0.05
+_LOOK_S = 0.05
+"""The same where nobody listens, which costs nothing to find out."""
+_FIRST_RETRY_S = 0.01
 _SLOWER = 1.2
-"""How much longer each pause is than the one before: what was away for a while is noticed in a fifth of that."""
+"""How much longer each pause is than the one before."""
 _PATIENCE_S = 3.0
 """A gobgpd that is away for less, as while it starts, is not worth a word."""
 _CLOCKS_S = 0.01
@@ -53,7 +56,10 @@ class Pace:
 
 
 class Reconciler:
-    """Keeps the gobgpd of a `daemon` in the state `wanted`, from `is_ready` on; `addresses` reads this node's."""
+    """Keeps the gobgpd of a `daemon` in the state `wanted`; `addresses` reads this node's.
+
+    Until `ready` one that runs already is left as it is, and an empty one only begins its sessions: see `Upkeep`.
+    """
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class Reconciler:
     ) -> None:
         self.client: Gobgp | None = None
         """The connection, while gobgpd has been in the wanted state since it began."""
-        self.is_ready = asyncio.Event()
+        self._is_ready = asyncio.Event()
         self._daemon = daemon
         self._wanted = wanted
         self._chronicle = chronicle
@@ -82,6 +88,11 @@ class Reconciler:
     def ask(self) -> None:
         """Say that the wanted state changed."""
         self._asked += 1
+        self._wake.set()
+
+    def ready(self) -> None:
+        """Say that the wanted state is known as a whole."""
+        self._is_ready.set()
         self._wake.set()
 
     async def settled(self) -> None:
@@ -114,8 +125,8 @@ class Reconciler:
                     if not isinstance(error, GoneError) or loop.time() - seen_s > _PATIENCE_S:
                         self._chronicle.complain(GOBGPD, str(error))
                 self._chronicle.lose_all()
-            await asyncio.sleep(pause_s)
-            pause_s = min(RETRY_S, pause_s * _SLOWER)
+                await asyncio.sleep(pause_s)
+                pause_s = min(_LOOK_S if isinstance(error, AbsenceError) else RETRY_S, pause_s * _SLOWER)
 
     def _give_up_on_silence(self) -> None:
         """End a gobgpd that hangs, where it is ours to end: its sessions would last until the peers' hold times."""
@@ -130,10 +141,11 @@ class Reconciler:
     async def _serve(self, client: Gobgp) -> None:
         """Keep one gobgpd in the wanted state, until it is gone."""
         upkeep = Upkeep(client, self._wanted, self._translation, self._chronicle)
-        await upkeep.identify()
+        upkeep.identify()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat(client))
-            await self.is_ready.wait()
+            if not upkeep.is_cold:
+                await self._is_ready.wait()
             sessions, routes = await upkeep.survey()
             self._chronicle.recover(GOBGPD)
             found = {"sessions": sessions, "routes": routes}
@@ -141,16 +153,17 @@ class Reconciler:
             is_watching = False
             while True:
                 self._wake.clear()
-                asked = self._asked
+                asked, is_ready = self._asked, self._is_ready.is_set()
                 if await upkeep.start():
                     if not is_watching:  # not before it is started, and before there are peers
                         group.create_task(self._watch(client, upkeep))
                         group.create_task(self._listen(client))
                         is_watching = True
-                    await upkeep.reconcile()
-                async with self._progress:
-                    self.client, self._done = client, asked
-                    self._progress.notify_all()
+                    await upkeep.reconcile(is_complete=is_ready)
+                if is_ready:
+                    async with self._progress:
+                        self.client, self._done = client, asked
+                        self._progress.notify_all()
                 with suppress(TimeoutError):
                     at_s = self._translation.look_again_s
                     async with asyncio.timeout_at(None if math.isinf(at_s) else at_s):

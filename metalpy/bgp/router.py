@@ -7,10 +7,11 @@
 
 What belongs together is said without an `await` in between: nothing goes out before the event loop turns.
 
-Promises: nothing is touched before `ready`, so a speaker that starts over a running gobgpd changes nothing that need
-not change. From then on gobgpd has what is wanted, also after it was away, and one that hangs is noticed. Sessions that
-are not edited stay up when others are. What cannot be had (a refused peer, a source address that this node has not) is
-named in the log and tried again; everything else goes on. Routes that peers send are not taken.
+Promises: a gobgpd that runs is not touched before `ready`, so a speaker that starts over it changes nothing that need
+not change; an empty one may begin its sessions, without a route. From then on gobgpd has what is wanted, also after it
+was away, and one that hangs is noticed. Sessions that are not edited stay up when others are. What cannot be had (a
+refused peer, a source address that this node has not) is named in the log and tried again; everything else goes on.
+Routes that peers send are not taken.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ class Router:
         self._reconciler.ask()
 
     def ready(self) -> None:
-        """Say that what was said so far is the whole state: what gobgpd has beyond that goes."""
-        self._reconciler.is_ready.set()
+        """Say that what was said so far is the whole state: it is announced, and what gobgpd has beyond that goes."""
+        self._reconciler.ready()
 
     async def settled(self) -> None:
         """Wait until gobgpd has what was wanted when this was called, but for what it refuses. Not before `ready`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from metalpy.bgp.client import PATHS_AT_ONCE, Batch, RefusalError
+from metalpy.bgp.client import PATHS_AT_ONCE, Batch
+from metalpy.bgp.contact import RefusalError
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.wanted import Actual, grown
 
@@ -39,22 +40,23 @@ class Upkeep:
         self._actual = Actual()
         self._refused: dict[IPNetwork, Path] = {}
         self._router_id = ""
-        self._is_cold = False
+        self.is_cold = False
+        """It had nothing when it was found, and has not been in the wanted state since."""
 
-    async def identify(self) -> None:
+    def identify(self) -> None:
         """Make sure that it is ours. Raises `RefusalError`."""
-        asn, router_id = await self._client.identity()
+        asn, router_id = self._client.found
         if asn not in (0, TAG):
             raise RefusalError(
                 f"gobgpd: {self._client.target} is another's: its ASN is {asn}. metalpy needs a gobgpd of its own, "
                 "started without a configuration file"
             )
-        self._is_cold = not asn
+        self.is_cold = not asn
         self._router_id = router_id if asn else ""
 
     async def survey(self) -> tuple[int, int]:
-        """Find out what it has; returns how many sessions and routes. Once, when the wanted state is known."""
-        if not self._is_cold:
+        """Find out what it has; returns how many sessions and routes. Once."""
+        if not self.is_cold:
             self._actual.marks = {address: each.mark for address, each in (await self._client.peers()).items()}
             self._actual.paths = dict(await self._client.routes())
         self._translation.forget()
@@ -88,8 +90,14 @@ class Upkeep:
         self._actual.marks[address] = _NO_MARK
         return True
 
-    async def reconcile(self) -> None:
-        """Send the difference. Rules come before the paths that they are for, and paths before new peers.
+    async def reconcile(self, *, is_complete: bool) -> None:
+        """Send the difference; of one that is not complete only the sessions, and only to a gobgpd that is empty.
+
+        Rules come before the paths that they are for, and paths before new peers, who so see nothing that is about to
+        change. In an empty gobgpd nothing is, and it waits for up to two seconds before it calls a peer (its fsm.go,
+        connectLoop): it gets the peers first, and the paths meanwhile. But not where a session restarts gracefully: a
+        router that still has the routes of a gobgpd that died drops them at the next one's End-of-RIB marker (RFC 4724
+        section 4.2), which would come before the paths.
 
         What gobgpd's end cuts short is found by comparing.
         """
@@ -99,15 +107,19 @@ class Upkeep:
             await self._client.remove_peer(address)
             del actual.marks[address]
         await self._apply(grown(wanted.exports(neighbors), actual.exports))
+        begins_first = not actual.paths and not any(each.restart_s for each in neighbors)
+        if begins_first:
+            await self._begin_missing(neighbors)
+        if not is_complete:
+            return
         for path, error in await self._client.stream_routes(self._batches(neighbors)):
             actual.paths.pop(path.prefix, None)
             self._refused[path.prefix] = path
             self._chronicle.complain(f"route {path.prefix}", str(error))
-        for each in neighbors:
-            if actual.marks.get(each.address) != each.mark:
-                await self._begin(each)
+        if not begins_first:
+            await self._begin_missing(neighbors)
         await self._apply(wanted.exports(neighbors))
-        self._is_cold = False
+        self.is_cold = False
 
     async def _batches(self, neighbors: Sequence[Neighbor]) -> AsyncIterator[Batch]:
         """Work out what is to be sent, some of it at a time, each with its rules in force."""
@@ -136,13 +148,18 @@ class Upkeep:
             await self._client.apply_policies(rules, assigned=before is not None)
             self._actual.exports = rules
 
+    async def _begin_missing(self, neighbors: Sequence[Neighbor]) -> None:
+        for each in neighbors:
+            if self._actual.marks.get(each.address) != each.mark:
+                await self._begin(each)
+
     async def _begin(self, each: Neighbor) -> None:
         """Begin a session anew."""
         if each.address in self._actual.marks:
             await self._client.remove_peer(each.address)
             del self._actual.marks[each.address]
         try:
-            await self._client.add_peer(each, is_restart=self._is_cold)
+            await self._client.add_peer(each, is_restart=self.is_cold)
         except RefusalError as error:
             self._chronicle.complain(f"peer {each.name}", str(error))
             self._translation.try_again()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metalpy.bgp.addresses import LocalAddresses
-from metalpy.bgp.client import PATHS_AT_ONCE, Batch, Gobgp, GoneError, RefusalError
+from metalpy.bgp.client import PATHS_AT_ONCE, Batch, Gobgp
+from metalpy.bgp.contact import AbsenceError, GoneError, RefusalError
 from metalpy.bgp.exports import Export
 from metalpy.bgp.neighbors import Neighbor, neighbor
 from metalpy.bgp.paths import TAG, Path
@@ -168,7 +169,7 @@ async def test_variant_without_communities_removes_the_path_s(fake: FakeGobgpd, 
 
 
 async def test_socket_without_gobgpd_is_named(short: pathlib.Path) -> None:
-    with pytest.raises(GoneError, match=f"{short}/nowhere.sock does not answer"):
+    with pytest.raises(AbsenceError, match=f"{short}/nowhere.sock does not answer"):
         await Gobgp.connect(f"unix://{short}/nowhere.sock")
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 ONE, TWO = peer("192.0.2.1"), peer("192.0.2.2", 64513)
-COLD = ["StartBgp", "SetPolicies", "SetPolicyAssignment", "SetPolicyAssignment", "AddPathStream"]
+RULES = ["SetPolicies", "SetPolicyAssignment", "SetPolicyAssignment"]
+BEGUN = ["StartBgp", *RULES, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
 
 
 async def no_addresses() -> LocalAddresses:
@@ -49,19 +50,53 @@ def fill(router: Router) -> None:
     router.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO}))])
 
 
-async def test_cold_gobgpd_gets_routes_before_peers_and_nothing_before_ready(fake: FakeGobgpd, router: Router) -> None:
-    fill(router)
-    await eventually(lambda: fake.identified >= 2)  # to detect the version, and to see whether it is started
+async def nothing_follows(fake: FakeGobgpd) -> None:
+    """Return when whatever would follow what was asked so far would have come."""
     other = await Gobgp.connect(fake.target)
-    for _ in range(5):  # whatever would follow that would have come before the replies
+    for _ in range(5):
         await other.identity()
     await other.close()
-    assert fake.calls == []
+
+
+async def test_cold_gobgpd_begins_sessions_and_gets_routes_only_when_all_is_known(
+    fake: FakeGobgpd, router: Router
+) -> None:
+    fill(router)
+    await eventually(lambda: len(fake.peers) == 2)
+    await nothing_follows(fake)
+    assert fake.calls == BEGUN
     router.ready()
     await router.settled()
 
-    assert fake.calls == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    assert fake.calls == [*BEGUN, "AddPathStream"]
     assert fake.router_id == "10.0.0.1"
+
+
+async def test_sessions_that_restart_gracefully_begin_when_the_routes_are_there(
+    fake: FakeGobgpd, router: Router
+) -> None:
+    router.keep([session(ONE), session(peer("192.0.2.2", 64513, graceful_restart=True))])
+    router.announce([announcement("10.0.0.1/32", (attributes(), {ONE}))])
+    await eventually(lambda: "SetPolicyAssignment" in fake.calls)
+    await nothing_follows(fake)
+    assert fake.calls == ["StartBgp", *RULES]
+    router.ready()
+    await router.settled()
+
+    assert fake.calls == ["StartBgp", *RULES, "AddPathStream", "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    assert fake.peers["192.0.2.2"].graceful_restart.local_restarting
+
+
+async def test_sessions_may_change_before_the_routes_are_known(fake: FakeGobgpd, router: Router) -> None:
+    fill(router)
+    await eventually(lambda: len(fake.peers) == 2)
+    router.keep([session(TWO)])
+    await eventually(lambda: len(fake.peers) == 1)
+    router.ready()
+    await router.settled()
+
+    assert [each for each in fake.calls if each not in BEGUN] == ["DeletePeer 192.0.2.1", "AddPathStream"]
+    assert (set(fake.peers), set(fake.paths)) == ({"192.0.2.2"}, {"10.0.0.1/32"})
 
 
 async def test_same_again_is_no_call(fake: FakeGobgpd, router: Router) -> None:
@@ -83,11 +118,13 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
     async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
         second.keep([session(ONE), session(peer("192.0.2.2", 64513, hold_time_s=30)), session(peer("192.0.2.3"))])
         second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO, peer("192.0.2.3")}))])
+        await nothing_follows(fake)
+        assert fake.calls == []
         second.ready()
         await second.settled()
 
     assert fake.calls == [
-        *COLD[1:4],
+        *RULES,
         "DeletePeer 192.0.2.2",
         "AddPeer 192.0.2.2",
         "AddPeer 192.0.2.3",
@@ -104,7 +141,7 @@ async def test_gobgpd_that_comes_back_empty_gets_everything(fake: FakeGobgpd, ro
     await fake.start()
     await router.settled()
 
-    assert fake.calls == [*COLD, "AddPeer 192.0.2.1", "AddPeer 192.0.2.2"]
+    assert fake.calls == [*BEGUN, "AddPathStream"]
     assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.2/32"}
 
 
@@ -116,7 +153,8 @@ async def test_other_router_id_begins_anew_without_peers(fake: FakeGobgpd, route
     router.keep([session(ONE, IPv4Address("10.0.0.2"))])
     await router.settled()
 
-    assert fake.calls == ["DeletePeer 192.0.2.1", "DeletePeer 192.0.2.2", *COLD, "AddPeer 192.0.2.1"]
+    ended = ["DeletePeer 192.0.2.1", "DeletePeer 192.0.2.2"]
+    assert fake.calls == [*ended, "StartBgp", *RULES, "AddPeer 192.0.2.1", "AddPathStream"]
     assert fake.router_id == "10.0.0.2"
 
 
