@@ -11,7 +11,7 @@ import enum
 import functools
 import ipaddress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -320,9 +320,11 @@ class Config:
 # --- what the cluster says -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectKey:
-    """Namespace and name of an object; prints as `namespace/name`."""
+class ObjectKey(NamedTuple):
+    """Namespace and name of an object; prints as `namespace/name`.
+
+    A tuple, as it is hashed and compared more often than anything else: that takes no call of Python then.
+    """
 
     namespace: str
     name: str
