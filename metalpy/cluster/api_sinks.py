@@ -29,7 +29,7 @@ from metalpy.errors import ManifestError
 from metalpy.model import Endpoint, Node, ObjectKey, Service, SpeakerPod
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
 Value = TypeVar("Value")
 Report = Callable[[Hashable, Change], None]
@@ -52,22 +52,31 @@ class _ValueSink(Generic[Value]):
     def changed(self, key: ObjectKey, before: Value | None, after: Value | None) -> None:
         raise NotImplementedError
 
-    def replace(self, objects: Sequence[Json]) -> None:
-        """Take in everything that there is."""
-        gone = self._values.keys() - {_key(obj) for obj in objects}
-        for key in sorted(gone):
-            self._set(key, None)
+    def decode(self, objects: Iterable[Json]) -> dict[ObjectKey, Value | None]:
+        """Read objects by their keys; None for one that cannot be read."""
+        values: dict[ObjectKey, Value | None] = {}
         for obj in objects:
-            self.put(obj)
+            try:
+                values[_key(obj)] = self.read(obj)
+            except ManifestError as error:
+                _log.error("an object cannot be read, its last readable form stays", op="watch", error=str(error))
+                values[_key(obj)] = None
+        return values
+
+    def replace(self, values: Mapping[ObjectKey, Value | None]) -> None:
+        """Take in everything that there is."""
+        for key in sorted(self._values.keys() - values.keys()):
+            self._set(key, None)
+        self._set_readable(values)
 
     def put(self, obj: Json) -> None:
-        """Take in one object; one that cannot be read keeps its last readable form."""
-        try:
-            value = self.read(obj)
-        except ManifestError as error:
-            _log.error("an object cannot be read, its last readable form stays", op="watch", error=str(error))
-            return
-        self._set(_key(obj), value)
+        """Take in one object."""
+        self._set_readable(self.decode([obj]))
+
+    def _set_readable(self, values: Mapping[ObjectKey, Value | None]) -> None:
+        for key, value in values.items():
+            if value is not None:
+                self._set(key, value)
 
     def remove(self, obj: Json) -> None:
         """Take in that one object is gone."""

@@ -96,7 +96,7 @@ class Fields:
 
     def text_pairs(self, name: str) -> dict[str, str]:
         """Read a mapping of texts to texts, as labels, selectors and ConfigMaps are."""
-        return self.inner(name)._pairs()  # noqa: SLF001 - of its own kind
+        return self.inner(name)._pairs() if self._values.get(name) else {}  # noqa: SLF001 - of its own kind
 
     def rest(self, *names: str) -> dict[str, Any]:
         """Give every field but these, as they are."""

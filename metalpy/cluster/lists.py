@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from metalpy.cluster.api_session import ApiSession, Json
 
 PAGE = "500"
 
 
-async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncIterator[Json]:
-    """Yield the pages of a list, of which each has a version. Raises as the session does, and for what is no list.
+async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncGenerator[Json]:
+    """Yield the pages of a list, of which each has a version, each while the next one is on its way.
 
-    410 from the second on: too old to go on.
+    Raises as the session does, and for what is no list; 410 from the second on: too old to go on.
     """
     query = {**selector, "limit": PAGE}
-    while True:
-        page = await session.get(path, query)
-        version_of(page)
-        yield page
-        token = page["metadata"].get("continue")
-        if not token:
-            return
-        query["continue"] = token
+    coming = asyncio.create_task(session.get(path, query))
+    try:
+        while True:
+            page = await coming
+            version_of(page)
+            token = page["metadata"].get("continue")
+            if token:
+                coming = asyncio.create_task(session.get(path, {**query, "continue": token}))
+            yield page
+            if not token:
+                return
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 async def objects_in(session: ApiSession, path: str, selector: Mapping[str, str] | None = None) -> list[Json]:

@@ -48,6 +48,8 @@ TRAFFIC_POLICIES = ("Cluster", "Local")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 HIGHEST_PORT = 65535
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -231,7 +233,7 @@ def _ingress(status: Fields) -> tuple[Ingress, ...]:
 def _ingress_entry(fields: Fields) -> Ingress:
     rest = fields.rest("ip", "hostname")
     try:
-        extra = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False) if rest else ""
+        extra = _JSON.encode(rest) if rest else ""
     except ValueError as error:
         raise fields.wrong("", "holds a number that JSON does not know") from error
     return Ingress(ip=fields.text("ip"), hostname=fields.text("hostname"), extra=extra)

@@ -17,9 +17,10 @@ import structlog
 from metalpy.cluster.api_session import GONE, ApiError, ApiSession, Json
 from metalpy.cluster.lists import pages_of, trimmed, version_of
 from metalpy.errors import ClusterError
+from metalpy.model import ObjectKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 WATCH_S = (240, 300)
 """The server ends each watch after a time drawn from this range, so that not all end at once."""
@@ -29,6 +30,9 @@ BACK_OFF_MOST_S = 10.0
 
 SHORTEST_S = 1.0
 """A watch that ends sooner, and of which nothing was heard, was in vain: servers end none on purpose so soon."""
+
+_AT_ONCE = 50
+"""Objects of a list that are read between two turns of the event loop: two milliseconds' worth."""
 
 DOUBTS = 6
 """Lists from the past that are not believed, one after the other: some ten seconds."""
@@ -44,11 +48,19 @@ class Resource:
     selector: Mapping[str, str] = field(default_factory=dict)
 
 
+Values = dict[ObjectKey, Any]
+"""What a sink makes of objects."""
+
+
 class Sink(Protocol):
     """Where objects go. An object has `metadata.name` at least; what cannot be read is the sink's to tell."""
 
-    def replace(self, objects: list[Json]) -> None:
-        """Take in everything that there is; what was there and is not among these is gone."""
+    def decode(self, objects: Sequence[Json]) -> Values:
+        """Read some objects of a list, and change nothing yet."""
+        ...
+
+    def replace(self, values: Values) -> None:
+        """Take in everything that there is, all objects of a list; what was there and is not among these is gone."""
         ...
 
     def put(self, obj: Json) -> None:
@@ -108,11 +120,15 @@ class Reflector:
 
     async def _list(self) -> str:
         self._session.traffic.listed(self._name)
-        objects: list[Json] = []
+        values: Values = {}
         version = ""
         try:
             async for page in pages_of(self._session, self._resource.path, self._resource.selector):
-                objects += trimmed(page)
+                # Bit by bit: other things go on meanwhile, and the text of all objects is never here at once.
+                objects = trimmed(page)
+                for start in range(0, len(objects), _AT_ONCE):
+                    values |= self._sink.decode(objects[start : start + _AT_ONCE])
+                    await asyncio.sleep(0)
                 version = version_of(page)
         except ApiError as error:
             if error.code == GONE and version:
@@ -121,7 +137,7 @@ class Reflector:
             raise
         self._doubt(version)
         self._recovered()
-        self._sink.replace(objects)
+        self._sink.replace(values)
         return version
 
     def _doubt(self, version: str) -> None:

@@ -11,12 +11,14 @@ from structlog.testing import capture_logs
 
 from metalpy.cluster import reflector
 from metalpy.cluster.reflector import DOUBTS, Reflector, Resource
+from metalpy.model import ObjectKey
 from tests.unit.cluster.streams import lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from metalpy.cluster.api_session import ApiSession
+    from metalpy.cluster.reflector import Values
 
 Object = dict[str, Any]
 
@@ -60,8 +62,11 @@ class Sink:
         self.lists: list[list[str]] = []
         self.seen: list[str] = []
 
-    def replace(self, objects: list[Object]) -> None:
-        self.lists.append([obj["metadata"]["name"] for obj in objects])
+    def decode(self, objects: Sequence[Object]) -> Values:
+        return {ObjectKey("", obj["metadata"]["name"]): obj for obj in objects}
+
+    def replace(self, values: Values) -> None:
+        self.lists.append([key.name for key in values])
 
     def put(self, obj: Object) -> None:
         self.seen.append(obj["metadata"]["name"])
