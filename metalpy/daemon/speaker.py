@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,7 +21,7 @@ from metalpy.errors import ClusterError, PoolsConflict
 from metalpy.model import Event, Protocol, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metalpy.announcement.states import Reach
     from metalpy.cluster.interface import AnyConfigChanged, Change, Cluster
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_LINES_AT_ONCE = 100
+_LINES_AT_ONCE = 10
 """Logged between two turns of the event loop."""
 
 
@@ -58,15 +59,15 @@ class Speaker:
         self._membership = membership
         self._node = node
         self._client = client
-        self._metrics = metrics
         self._intake = ConfigIntake(self._configure, client)
         self._pools: AddressBook | None = None
         self._seen = Surroundings(lb_class)
         self._announced: dict[Protocol, dict[ObjectKey, tuple[IPAddress, ...]]] = {each: {} for each in Protocol}
+        metrics.read(self._announced)
         self._reaches: dict[Protocol, Mapping[ObjectKey, Reach]] = {protocol: {} for protocol in self._protocols}
         """Where this node announces Services; never changed in place, as others have it too."""
-        self._words: list[tuple[str, dict[str, object]]] = []
-        """What was decided and is not logged yet."""
+        self._words: list[Callable[[], None]] = []
+        """Log what was decided and is not logged yet."""
         self._config: AnyConfigChanged | None = None
         self._turn = asyncio.Lock()
 
@@ -95,8 +96,8 @@ class Speaker:
         """Take in one batch of changes, or that members have changed, and announce what follows from it."""
         since_s = asyncio.get_running_loop().time()
         async with self._turn:
+            self._client.updates.inc(len(changes))
             for change in changes:
-                self._client.updates.inc()
                 self._seen.note(change)
             if not self._seen.synced:
                 return
@@ -198,37 +199,18 @@ class Speaker:
 
     def _announce(self, key: ObjectKey, protocol: Protocol, decision: Announceable) -> None:
         self._announced[protocol][key] = decision.addresses
-        for address in decision.addresses:
-            self._metrics.announced(str(key), protocol, str(address))
-        facts: dict[str, object] = {
-            "event_name": "serviceAnnounced",
-            "service": str(key),
-            "ips": [str(address) for address in decision.addresses],
-            "pool": decision.pool.name,
-            "protocol": protocol,
-        }
-        self._words.append(("service has IP, announcing", facts))
+        self._words.append(partial(_log_announced, key, protocol, decision))
 
     def _withdraw(self, key: ObjectKey, protocol: Protocol, reason: str) -> None:
         addresses = self._announced[protocol].pop(key, None)
-        if addresses is None:
-            return
-        for address in addresses:
-            self._metrics.withdrawn(str(key), protocol, str(address))
-        facts: dict[str, object] = {
-            "event_name": "serviceWithdrawn",
-            "service": str(key),
-            "ip": [str(address) for address in addresses],
-            "protocol": protocol,
-            "reason": reason,
-        }
-        self._words.append(("withdrawing service announcement", facts))
+        if addresses is not None:
+            self._words.append(partial(_log_withdrawn, key, protocol, addresses, reason))
 
     async def _log_words(self) -> None:
         """Log what was decided. Ten thousand lines take a while, and the network was not to wait for them."""
         words, self._words = self._words, []
-        for number, (text, facts) in enumerate(words, 1):
-            _log.info(text, **facts)
+        for number, log in enumerate(words, 1):
+            log()
             if number % _LINES_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
@@ -253,3 +235,25 @@ class Speaker:
             await self._cluster.emit(event)
         except ClusterError as error:
             _log.warning("failed to emit an event", reason=event.reason, error=str(error))
+
+
+def _log_announced(key: ObjectKey, protocol: Protocol, decision: Announceable) -> None:
+    _log.info(
+        "service has IP, announcing",
+        event_name="serviceAnnounced",
+        service=str(key),
+        ips=[str(address) for address in decision.addresses],
+        pool=decision.pool.name,
+        protocol=protocol,
+    )
+
+
+def _log_withdrawn(key: ObjectKey, protocol: Protocol, addresses: Iterable[IPAddress], reason: str) -> None:
+    _log.info(
+        "withdrawing service announcement",
+        event_name="serviceWithdrawn",
+        service=str(key),
+        ip=[str(address) for address in addresses],
+        protocol=protocol,
+        reason=reason,
+    )

@@ -19,10 +19,11 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from metalpy.allocation.allocator import PoolCounts
     from metalpy.bgp.router import SessionCounts
+    from metalpy.model import IPAddress, ObjectKey, Protocol
 
 MOST_IN_A_GAUGE = 2**63 - 1
 """The reference's largest pool capacity; larger pools show this."""
@@ -168,25 +169,30 @@ class StatusMetrics:
 
 
 class SpeakerMetrics:
-    """What this node announces."""
+    """What this node announces, looked up when it is asked for: that costs the announcing nothing."""
 
     def __init__(self, registry: CollectorRegistry, node: str) -> None:
         self._node = node
-        self._announced = Gauge(
+        self._announced: Mapping[Protocol, Mapping[ObjectKey, Sequence[IPAddress]]] = {}
+        registry.register(self)
+
+    def read(self, announced: Mapping[Protocol, Mapping[ObjectKey, Sequence[IPAddress]]]) -> None:
+        """Take the addresses from here from now on."""
+        self._announced = announced
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics to a scrape."""
+        gauge = GaugeMetricFamily(
             "metallb_speaker_announced",
             "Services being announced from this node. This is desired state, it does not guarantee that the "
             "announcing protocols have converged.",
-            ["service", "protocol", "node", "ip"],
-            registry=registry,
+            labels=["service", "protocol", "node", "ip"],
         )
-
-    def announced(self, service: str, protocol: str, ip: str) -> None:
-        """Note that this node announces an address of a Service."""
-        self._announced.labels(service, protocol, self._node, ip).set(1)
-
-    def withdrawn(self, service: str, protocol: str, ip: str) -> None:
-        """Note that it does not any more."""
-        self._announced.remove(service, protocol, self._node, ip)
+        for protocol, by_key in self._announced.items():
+            for key, addresses in by_key.items():
+                for address in addresses:
+                    gauge.add_metric([str(key), protocol, self._node, str(address)], 1)
+        yield gauge
 
 
 class FailoverMetrics:

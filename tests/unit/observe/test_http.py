@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import aiohttp
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from metalpy.model import ObjectKey, Protocol
 from metalpy.observe import http
 from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, Layer2Metrics, SpeakerMetrics
 from tests.lab.kube.server import free_ports
@@ -20,7 +23,9 @@ async def test_metrics_have_the_reference_names_and_types() -> None:
     registry = CollectorRegistry()
     client = ClientMetrics(registry)
     AllocatorMetrics(registry)
-    SpeakerMetrics(registry, "node1").announced("default/nginx", "layer2", "10.0.0.1")
+    SpeakerMetrics(registry, "node1").read(
+        {Protocol.LAYER2: {ObjectKey("default", "nginx"): (ip_address("10.0.0.1"),)}}
+    )
     layer2 = Layer2Metrics(registry)
     page = http.Page(registry)
     (port,) = free_ports(1)
