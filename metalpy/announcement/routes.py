@@ -74,7 +74,7 @@ class Announcement:
 
 def audience(routes: Routes) -> tuple[str, ...]:
     """Name the peers that see any of the routes, ascending; one without a name by its address."""
-    peers = {peer for variants in routes.values() for _, audience in variants for peer in audience}
+    peers = (peer for variants in routes.values() for _, audience in variants for peer in audience)
     return tuple(sorted({peer.name or str(peer.address) for peer in peers}))
 
 
