@@ -1,8 +1,8 @@
 """What a daemon needs of a cluster, wherever the cluster lives: changes come in, results go out.
 
 A cluster is read as one stream of batches. The first batches hold everything that there is, in any order,
-then comes `Synced`, then every later change. An object that could not be read is reported once in the log and
-keeps its last readable form. Nothing here decides anything.
+then comes `Synced`, then every later change. `ConfigSynced` may come before that. An object that could not be
+read is reported once in the log and keeps its last readable form. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -74,12 +74,17 @@ class ResourcesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigSynced:
+    """The configuration and the nodes that were there at the start have been reported, Services perhaps not yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """Everything that was there at the start has been reported."""
 
 
 AnyConfigChanged = ConfigChanged | ResourcesChanged
-Change = ServiceChanged | EndpointsChanged | NodeChanged | SpeakerPodChanged | AnyConfigChanged | Synced
+Change = ServiceChanged | EndpointsChanged | NodeChanged | SpeakerPodChanged | AnyConfigChanged | ConfigSynced | Synced
 
 
 class Cluster(Protocol):

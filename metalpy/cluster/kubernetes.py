@@ -16,6 +16,7 @@ from metalpy.cluster.api_states import ApiStates
 from metalpy.cluster.interface import (
     AnyConfigChanged,
     ConfigChanged,
+    ConfigSynced,
     Synced,
 )
 from metalpy.cluster.objects import status_managers, status_to
@@ -62,6 +63,7 @@ class KubernetesCluster:
         self._resources: ApiResources | None = None
         self._reported: AnyConfigChanged | None = None
         """The configuration that was reported last."""
+        self._config_synced = False
         self._synced = False
         self._configs: dict[ObjectKey, ConfigChanged | None] = {
             ObjectKey(namespace, name): None for name in possible_names(config_name)
@@ -78,7 +80,7 @@ class KubernetesCluster:
     async def changes(self) -> AsyncGenerator[Sequence[Change]]:
         """Yield batches of changes for ever, the present state first. To be called once."""
         await self._ask_permissions()
-        reflectors = await self._reflectors()
+        foundations, others = self._foundations(), await self._others()
         if self._source.reads_resources:
             self._resources = ApiResources(
                 self._session,
@@ -89,7 +91,7 @@ class KubernetesCluster:
             )
             await self._resources.look()
         tasks = [asyncio.create_task(self._events.run()), asyncio.create_task(self._states.run())]
-        tasks += (asyncio.create_task(reflector.run()) for reflector in reflectors)
+        tasks += (asyncio.create_task(reflector.run()) for reflector in (*foundations, *others))
         if self._resources:
             tasks.append(asyncio.create_task(self._resources.run()))
         for task in tasks:
@@ -100,14 +102,15 @@ class KubernetesCluster:
                 for task in tasks:
                     if task.done():
                         task.result()
-                syncs = not self._synced and self._is_listed(reflectors)
-                if syncs:
-                    self._synced = True
+                marks: list[Change] = []
+                if not self._config_synced and self._is_config_listed(foundations):
+                    self._config_synced = True
                     self._choose_config()
-                changes = self._drain()
-                if syncs:
-                    changes.append(Synced())
-                yield changes
+                    marks.append(ConfigSynced())
+                if not self._synced and self._config_synced and _are_listed(others):
+                    self._synced = True
+                    marks.append(Synced())
+                yield [*self._drain(), *marks]
         finally:
             for task in tasks:
                 task.cancel()
@@ -123,8 +126,8 @@ class KubernetesCluster:
         self._pending[key] = change
         self._news.set()
 
-    def _is_listed(self, reflectors: Sequence[Reflector]) -> bool:
-        return all(each.is_listed for each in reflectors) and (not self._resources or self._resources.is_listed)
+    def _is_config_listed(self, foundations: Sequence[Reflector]) -> bool:
+        return _are_listed(foundations) and (not self._resources or self._resources.is_listed)
 
     def _config_changed(self, key: ObjectKey, config: ConfigChanged | None) -> None:
         self._configs[key] = config
@@ -135,7 +138,7 @@ class KubernetesCluster:
 
         Of the possible ConfigMaps the first one that exists counts; that one went is told only if none is left.
         """
-        if self._source.reads_resources and not self._synced:
+        if self._source.reads_resources and not self._config_synced:
             return
         configmap = next((found for found in self._configs.values() if found), None)
         after = chosen(self._source, configmap, self._resources.present if self._resources else None)
@@ -143,20 +146,21 @@ class KubernetesCluster:
         if after != before and (change := after or (gone(before) if before else None)):
             self._report("config", change)
 
-    async def _reflectors(self) -> list[Reflector]:
-        resources: list[tuple[Resource, Sink]] = [
-            (
-                Resource(
-                    f"/api/v1/namespaces/{self._namespace}/configmaps", {"fieldSelector": f"metadata.name={key.name}"}
-                ),
-                ConfigSink(self._config_changed),
-            )
-            for key in self._configs
-            if self._source.reads_configmap
-        ]
-        resources.append((Resource("/api/v1/services"), ServiceSink(self._report)))
+    def _foundations(self) -> list[Reflector]:
+        """Give what follows the configuration, where that is a ConfigMap, and the nodes that it may be about."""
+        followed = []
+        if self._source.reads_configmap:
+            path = f"/api/v1/namespaces/{self._namespace}/configmaps"
+            for key in self._configs:
+                resource = Resource(path, {"fieldSelector": f"metadata.name={key.name}"})
+                followed.append(self._reflector(resource, ConfigSink(self._config_changed)))
         if self._for_speaker:
-            resources.append((Resource("/api/v1/nodes"), NodeSink(self._report)))
+            followed.append(self._reflector(Resource("/api/v1/nodes"), NodeSink(self._report)))
+        return followed
+
+    async def _others(self) -> list[Reflector]:
+        resources: list[tuple[Resource, Sink]] = [(Resource("/api/v1/services"), ServiceSink(self._report))]
+        if self._for_speaker:
             if await self._may_follow_pods():
                 pods = Resource(f"/api/v1/namespaces/{self._namespace}/pods", {"labelSelector": SPEAKER_PODS})
                 resources.append((pods, SpeakerPodSink(self._report)))
@@ -164,7 +168,10 @@ class KubernetesCluster:
                 resources.append((Resource("/apis/discovery.k8s.io/v1/endpointslices"), SliceSink(self._report)))
             else:
                 resources.append((Resource("/api/v1/endpoints"), EndpointsSink(self._report)))
-        return [Reflector(self._session, resource, sink, self._news.set) for resource, sink in resources]
+        return [self._reflector(resource, sink) for resource, sink in resources]
+
+    def _reflector(self, resource: Resource, sink: Sink) -> Reflector:
+        return Reflector(self._session, resource, sink, self._news.set)
 
     async def _may_follow_pods(self) -> bool:
         """Ask whether speakers' Pods may be followed: MetalLB up to 0.12 was granted `list` alone, no `watch`."""
@@ -239,3 +246,7 @@ class KubernetesCluster:
     async def emit(self, event: Event) -> None:
         """Have an Event written when there is time."""
         self._events.record(event)
+
+
+def _are_listed(reflectors: Sequence[Reflector]) -> bool:
+    return all(each.is_listed for each in reflectors)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from metalpy.announcement.announceable import Announceable
     from metalpy.announcement.speakers import Speakers
     from metalpy.announcement.states import Reach
-    from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.model import Config, Endpoint, IPAddress, Node, ObjectKey, Service
     from metalpy.model import Protocol as PoolProtocol
 
 
@@ -35,6 +35,10 @@ class Announcing(Protocol):
 
     def configure(self, config: Config) -> None:
         """Take a configuration into use, before the Services that it changes are put or dropped."""
+        ...
+
+    def prepare(self, nodes: Mapping[str, Node]) -> None:
+        """Take in the nodes while Services are still being read: sessions may come up, nothing is announced yet."""
         ...
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:

@@ -40,7 +40,7 @@ ROUTER = Capabilities(bfd=True)
 
 
 class BGPAnnouncing:
-    """BGP on one node. A router is made, and runs, from when there is a session to keep.
+    """BGP on one node. A router is made, and runs, from when there is a session to keep; routes may come later.
 
     `ends_for_good` tells, when the speaker ends, whether somebody asked it to: then routes are withdrawn. When it
     fails they stay for the next one.
@@ -78,12 +78,23 @@ class BGPAnnouncing:
         self._remarks: tuple[str, ...] = ()
         self._untold: asyncio.Queue[str] = asyncio.Queue()
         self._due: asyncio.Queue[Router] = asyncio.Queue()
+        self._is_complete = False
+        """All routes are known."""
         self._is_new = False
+        """The router does not know that yet."""
 
     def configure(self, config: Config) -> None:
         """Take a configuration into use."""
         self._config = config
         self._is_stale = True
+
+    def prepare(self, nodes: Mapping[str, Node]) -> None:
+        """Choose the sessions, and let them come up."""
+        node = nodes.get(self._node.name, Node(self._node.name))
+        if self._is_stale or node != self._node:
+            self._replan(node)
+        if self._peering.sessions and self.router is None:
+            self._begin()
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
         """Take in a Service of a pool that BGP announces."""
@@ -100,9 +111,7 @@ class BGPAnnouncing:
     def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
         """Decide the routes of what changed, and of everything if the sessions or this node did."""
         del since_s
-        node = speakers.nodes.get(self._node.name, Node(self._node.name))
-        if self._is_stale or node != self._node:
-            self._replan(node)
+        self.prepare(speakers.nodes)
         due, self._dirty = self._dirty, set()
         routes: dict[ObjectKey, Routes] = {}
         changed = set()
@@ -115,8 +124,6 @@ class BGPAnnouncing:
                 self._reasons[key], self._reaches[key] = found
                 changed.add(key)
         self._changes += self._table.update(routes)
-        if self._peering.sessions and self.router is None:
-            self._begin()
         return changed
 
     def _begin(self) -> None:
@@ -124,6 +131,7 @@ class BGPAnnouncing:
         self.router.keep(self._peering.sessions)
         self._changes = list(self._table.announcements())
         self._is_new = True
+        self._due.put_nowait(self.router)
 
     def _replan(self, node: Node) -> None:
         """Choose the sessions anew; every Service's routes depend on them, and on this node's labels."""
@@ -152,15 +160,19 @@ class BGPAnnouncing:
     async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
         """Hand the router what changed; it sends that at its own pace."""
         del announcements  # they have a reason against them, or none, as the routes decided so far
+        self._is_complete = True
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         changes, self._changes = self._changes, []
         if self.router:
             self.router.announce(changes)
-            if self._is_new:
-                self._due.put_nowait(self.router)
+            if self._is_complete and self._is_new:
+                self.router.ready()
                 self._is_new = False
 
     async def run(self, tell: Tell) -> None:
-        """Run the router once there is a session to keep and all routes are known."""
+        """Run the router once there is a session to keep."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tell_remarks(tell))
             told = ""
@@ -174,11 +186,10 @@ class BGPAnnouncing:
                         await tell.config("BGPNotAvailable", f"node {self._node.name}: {told}")
                 await asyncio.sleep(RETRY_S)
                 self._begin()
-                await self.announce({})
+                self._hand_over()
 
     async def _run(self, router: Router, tell: Tell) -> None:
         async with router:
-            router.ready()
             try:
                 async for news in router.states():
                     if reason := _event_reason(news):

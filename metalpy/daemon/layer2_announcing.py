@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from metalpy.daemon.announcing import Tell
     from metalpy.layer2.absences import Absence
     from metalpy.layer2.conflicts import Conflict
-    from metalpy.model import Config, Endpoint, IPAddress, ObjectKey, Service
+    from metalpy.model import Config, Endpoint, IPAddress, Node, ObjectKey, Service
     from metalpy.observe.metrics import FailoverMetrics
 
 _log = structlog.get_logger()
@@ -62,6 +62,9 @@ class Layer2Announcing:
 
     def configure(self, config: Config) -> None:
         """Nothing follows from it by itself: the election reads a Service's pool."""
+
+    def prepare(self, nodes: Mapping[str, Node]) -> None:
+        """There is nothing to prepare: hosts on the LAN ask when they want to know."""
 
     def put(self, service: Service, announced: Announceable, endpoints: Sequence[Endpoint] | None) -> None:
         """Take in a Service that some node is to answer for."""

@@ -99,15 +99,21 @@ class Speaker:
             self._client.updates.inc(len(changes))
             for change in changes:
                 self._seen.note(change)
-            if not self._seen.synced:
-                return
-            if self._seen.config:
-                self._config, self._seen.config = self._seen.config, None
-                self._intake.take(self._config)
-            else:
-                self._intake.retry()
-            await self._converge(since_s)
-            self._cluster.show(Shown(self._intake.verdict, dict(self._reaches)))
+            if self._seen.synced:
+                self._take_config()
+                await self._converge(since_s)
+                self._cluster.show(Shown(self._intake.verdict, dict(self._reaches)))
+            elif self._seen.config_synced:
+                self._take_config()
+                for each in self._protocols.values():
+                    each.prepare(self._seen.nodes)
+
+    def _take_config(self) -> None:
+        if self._seen.config:
+            self._config, self._seen.config = self._seen.config, None
+            self._intake.take(self._config)
+        else:
+            self._intake.retry()
 
     def _configure(self, config: Config) -> None:
         pools = AddressBook(PoolSpace(pool) for pool in config.pools)

@@ -10,6 +10,7 @@ from metalpy.allocation.demand import is_ours
 from metalpy.announcement.candidates import subnets_of
 from metalpy.cluster.interface import (
     ConfigChanged,
+    ConfigSynced,
     EndpointsChanged,
     NodeChanged,
     ResourcesChanged,
@@ -38,6 +39,7 @@ class Surroundings:
         """The newest configuration, if it came since somebody last took it away from here."""
         self.dirty: set[ObjectKey] = set()
         """Services to look at anew."""
+        self.config_synced = False
         self.synced = False
 
     def note(self, change: Change) -> None:
@@ -56,6 +58,8 @@ class Surroundings:
                 _set(self.pods, key, pod)
             case ConfigChanged() | ResourcesChanged():
                 self.config = change
+            case ConfigSynced():
+                self.config_synced = True
             case Synced():
                 self.synced = True
                 self.dirty.update(self.services)

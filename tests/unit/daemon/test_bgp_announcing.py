@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
 from metalpy.bgp.chronicle import GOBGPD, Complaint, SessionChange
-from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, Synced
+from metalpy.cluster.interface import ConfigSynced, EndpointsChanged, NodeChanged, ServiceChanged, Synced
 from metalpy.config.legacy import ParsedConfig, parse_legacy
 from metalpy.daemon import bgp_announcing, origins
 from metalpy.daemon.bgp_announcing import BGPAnnouncing
@@ -134,10 +134,10 @@ async def test_router_is_made_only_when_there_is_a_session_to_keep(setup: Setup)
     assert setup.routers == []
 
     await setup.take([peered()])
-    assert setup.router.said == [f"keep {PEER}", "announce +192.0.2.1/32"]
+    assert setup.router.said == [f"keep {PEER}", "announce +192.0.2.1/32", "ready"]
 
 
-async def test_router_is_told_nothing_before_everything_was_seen_and_is_ready_only_with_all_routes(
+async def test_router_keeps_sessions_once_their_configuration_was_seen_and_is_ready_only_with_all_routes(
     setup: Setup,
 ) -> None:
     await setup.run(peered(), here(), *behind(A))
@@ -145,9 +145,27 @@ async def test_router_is_told_nothing_before_everything_was_seen_and_is_ready_on
     await eventually(setup.cluster.batches.empty)
     assert setup.routers == []
 
+    setup.cluster.batches.put_nowait([ConfigSynced()])
+    await eventually(lambda: setup.routers and "enter" in setup.router.said)
+    assert setup.router.said == [f"keep {PEER}", "enter"]
+
     setup.cluster.batches.put_nowait([Synced()])
-    await eventually(lambda: setup.routers and "ready" in setup.router.said)
-    assert setup.router.said == [f"keep {PEER}", "announce +192.0.2.1/32 +192.0.2.2/32", "enter", "ready"]
+    await eventually(lambda: "ready" in setup.router.said)
+    assert setup.router.said == [f"keep {PEER}", "enter", "announce +192.0.2.1/32 +192.0.2.2/32", "ready"]
+
+
+async def test_sessions_follow_edits_while_services_are_being_read(setup: Setup) -> None:
+    await setup.take([peered(""), *behind(A), here(), ConfigSynced()])
+    assert setup.routers == []
+
+    await setup.take([peered(TWO_PEERS)])
+    assert setup.router.peers == {PEER}
+    await setup.take([here(("rack", "a"))])
+    assert setup.router.peers == {PEER, RACKED}
+    assert setup.router.routes == {}
+
+    await setup.take([Synced()])
+    assert setup.router.routes == {"192.0.2.1/32": {PEER, RACKED}}
 
 
 async def test_sessions_follow_this_node_s_labels_and_routes_follow_the_sessions(setup: Setup) -> None:
@@ -294,6 +312,22 @@ async def test_router_that_cannot_be_run_is_told_once_and_tried_again_while_laye
     await eventually(lambda: "ready" in setup.routers[-1].said)
     assert setup.routers[-1].peers == {PEER}
     assert setup.routers[-1].routes == {"192.0.2.1/32": {PEER}, "192.0.2.2/32": {PEER}}
+
+
+async def test_router_that_cannot_be_run_at_first_is_not_ready_before_everything_was_seen(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bgp_announcing, "RETRY_S", 0.001)
+    setup.error = "gobgpd: /run/gobgp: another speaker uses it"
+    await setup.run(peered(), here(), *behind(A), ConfigSynced())
+    await eventually(lambda: len(setup.routers) > 3)
+    setup.error = ""
+    await eventually(lambda: "leave" not in setup.routers[-1].said and "enter" in setup.routers[-1].said)
+    assert not [each for each in setup.routers if "ready" in each.said]
+
+    setup.cluster.batches.put_nowait([Synced()])
+    await eventually(lambda: "ready" in setup.routers[-1].said)
+    assert setup.routers[-1].routes == {"192.0.2.1/32": {PEER}}
 
 
 async def test_session_that_goes_down_is_told_on_the_configmap_with_its_reason(setup: Setup) -> None:
