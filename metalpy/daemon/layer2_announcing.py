@@ -30,6 +30,10 @@ _log = structlog.get_logger()
 class Network(Protocol):
     """What answers on the LAN for a set of addresses."""
 
+    def prepare(self) -> None:
+        """Have at hand what announcing takes."""
+        ...
+
     async def announce(self, addresses: frozenset[IPAddress], only: Mapping[IPAddress, frozenset[str]]) -> None:
         """Answer for exactly these addresses from now on, for those that are in `only` on those interfaces alone."""
         ...
@@ -61,7 +65,9 @@ class Layer2Announcing:
         """What this node answers for."""
 
     def configure(self, config: Config) -> None:
-        """Nothing follows from it by itself: the election reads a Service's pool."""
+        """Get ready where there are pools for it; the election reads a Service's own."""
+        if any(pool.layer2 for pool in config.pools):
+            self._network.prepare()
 
     def prepare(self, nodes: Mapping[str, Node]) -> None:
         """There is nothing to prepare: hosts on the LAN ask when they want to know."""

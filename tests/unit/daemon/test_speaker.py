@@ -13,7 +13,14 @@ from structlog.testing import capture_logs
 
 from metalpy.announcement.candidates import Rules
 from metalpy.announcement.states import Shown, Verdict
-from metalpy.cluster.interface import EndpointsChanged, NodeChanged, ServiceChanged, SpeakerPodChanged, Synced
+from metalpy.cluster.interface import (
+    ConfigSynced,
+    EndpointsChanged,
+    NodeChanged,
+    ServiceChanged,
+    SpeakerPodChanged,
+    Synced,
+)
 from metalpy.cluster.resources import resource_set
 from metalpy.daemon.layer2_announcing import Layer2Announcing
 from metalpy.daemon.speaker import Speaker
@@ -40,9 +47,13 @@ SHARING = (("a", 80), ("b", 81))
 class FakeNetwork:
     def __init__(self) -> None:
         self.history: list[frozenset[IPAddress]] = []
+        self.is_prepared = False
         self.only: Mapping[IPAddress, frozenset[str]] = {}
         self.claims: asyncio.Queue[Conflict] = asyncio.Queue()
         self.absent: asyncio.Queue[Absence] = asyncio.Queue()
+
+    def prepare(self) -> None:
+        self.is_prepared = True
 
     async def announce(self, addresses: frozenset[IPAddress], only: Mapping[IPAddress, frozenset[str]]) -> None:
         self.history.append(addresses)
@@ -100,6 +111,15 @@ async def test_nothing_is_announced_before_everything_was_seen(setup: Setup) -> 
     await setup.take([pools(POOL), *with_endpoints(service("a", OWNED_BY_3))])
 
     assert setup.network.history == []
+
+
+@pytest.mark.parametrize(("protocol", "is_prepared"), [("layer2", True), ("bgp", False)])
+async def test_network_gets_ready_while_services_are_read_where_a_pool_is_for_it(
+    setup: Setup, protocol: str, is_prepared: bool
+) -> None:
+    await setup.take([pools(pool("p", "10.3.0.0/24", protocol)), ConfigSynced()])
+
+    assert (setup.network.is_prepared, setup.network.history) == (is_prepared, [])
 
 
 async def test_announcement_is_told_once_however_often_it_is_evaluated(setup: Setup) -> None:
