@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -30,7 +31,11 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"metalpy.cli.{cmd_name}"), cmd_name)
+        gc.disable()  # modules come to stay: the collector would look through them a hundred times
+        try:
+            command: click.Command = getattr(importlib.import_module(f"metalpy.cli.{cmd_name}"), cmd_name)
+        finally:
+            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

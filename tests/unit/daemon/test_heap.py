@@ -31,3 +31,14 @@ async def test_heap_is_frozen_before_the_first_batch_and_after_the_one_that_comp
         story += [change.name for change in batch if isinstance(change, NodeChanged)]
 
     assert story == ["frozen", "a", "b", "frozen", "c"]
+
+
+async def test_collector_has_patience_until_the_cluster_is_complete() -> None:
+    usual = gc.get_threshold()
+    try:
+        seen = [gc.get_threshold()[0] async for _ in freezing(_cluster())]
+    finally:
+        gc.unfreeze()
+
+    assert min(seen[:2]) >= 100 * usual[0]
+    assert (seen[2], gc.get_threshold()) == (usual[0], usual)
