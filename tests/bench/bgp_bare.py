@@ -1,6 +1,7 @@
 """The least that announces many routes by gobgpd: `python -m tests.bench.bgp_bare GOBGPD DIRECTORY ROUTER MANY`.
 
-Starts gobgpd, streams the routes, adds the one peer, and stays until its standard input ends.
+Starts gobgpd, adds the one peer, whom gobgpd calls after 1.5 to 2 s, streams the routes meanwhile, and stays until
+its standard input ends.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ def main(gobgpd: str, directory: Path, router: str, many: int) -> None:
     options = ["-p", "-l", "warn", "--pprof-disable", "--metrics-path", "", "--api-hosts", target]
     with subprocess.Popen([gobgpd, *options]) as process, grpc.insecure_channel(target) as channel:
         api: Any = gobgp4_pb2_grpc.GoBgpServiceStub(channel)
-        settings = _M.Global(asn=64500, router_id="10.0.0.1", listen_port=-1)
+        settings = _M.Global(asn=64500, router_id="10.0.0.1", listen_port=-1, families=(0, 1))
         api.StartBgp(_M.StartBgpRequest(**{"global": settings}), timeout=_DEADLINE_S, wait_for_ready=True)
-        messages = (message(range(first, min(many, first + AT_ONCE))) for first in range(0, many, AT_ONCE))
-        api.AddPathStream(messages, timeout=_DEADLINE_S)
         conf = _M.PeerConf(neighbor_address=router, peer_asn=64512)
         api.AddPeer(_M.AddPeerRequest(peer=_M.Peer(conf=conf)), timeout=_DEADLINE_S)
+        messages = (message(range(first, min(many, first + AT_ONCE))) for first in range(0, many, AT_ONCE))
+        api.AddPathStream(messages, timeout=_DEADLINE_S)
         sys.stdin.read()
         process.kill()
 

@@ -36,8 +36,9 @@ SERVICES_NAMESPACE = "bench"
 _SERVICES = f"/registry/services/specs/{SERVICES_NAMESPACE}"
 _ENDPOINTS = f"/registry/services/endpoints/{SERVICES_NAMESPACE}"
 _SLICES = f"/registry/endpointslices/{SERVICES_NAMESPACE}"
+_IP_ADDRESSES = "/registry/ipaddresses"
 _OK = 200
-_A_TRANSACTION = 40
+_A_TRANSACTION = 30
 """Services that are made at once; etcd takes 128 operations."""
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -74,12 +75,16 @@ def _url(api: ControlPlane) -> str:
 
 
 def creation(number: int, *, endpoints: bool = False) -> list[Change]:
-    """Give what makes a Service that has its address and an endpoint, as Endpoints too if wanted."""
+    """Give what makes a Service that has its address and an endpoint, as Endpoints too if wanted.
+
+    And its cluster IP as an object, which the API server would else make up for by itself, busy for a minute.
+    """
     ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
     ready = {"addresses": ["10.244.0.9"], "conditions": {"ready": True}, "nodeName": NODE}
     labels = {"kubernetes.io/service-name": _name(number)}
     slice_ = {"addressType": "IPv4", "endpoints": [ready], "ports": ports}
     changes: list[Change] = [
+        _ip_address(number),
         (f"{_SLICES}/{_name(number)}", _object("discovery.k8s.io/v1", "EndpointSlice", number, labels) | slice_),
         service(number),
     ]
@@ -91,7 +96,7 @@ def creation(number: int, *, endpoints: bool = False) -> list[Change]:
 
 def service(number: int, **annotations: str) -> Change:
     """Give what makes a Service with its address, or changes one."""
-    cluster_ip = f"10.79.{number >> 8}.{number & 0xFF}"
+    cluster_ip = _cluster_ip(number)
     spec = {
         "type": "LoadBalancer",
         "allocateLoadBalancerNodePorts": False,
@@ -107,8 +112,22 @@ def service(number: int, **annotations: str) -> Change:
 
 
 def deletion(number: int) -> list[Change]:
-    """Give what deletes a Service and its endpoints."""
-    return [(f"{place}/{_name(number)}", None) for place in (_SERVICES, _SLICES)]
+    """Give what deletes a Service, its endpoints and its cluster IP."""
+    places = (f"{_SERVICES}/{_name(number)}", f"{_SLICES}/{_name(number)}", f"{_IP_ADDRESSES}/{_cluster_ip(number)}")
+    return [(place, None) for place in places]
+
+
+def _ip_address(number: int) -> Change:
+    ip = _cluster_ip(number)
+    labels = {"ipaddress.kubernetes.io/ip-family": "IPv4", "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
+    parent = {"group": "", "resource": "services", "namespace": SERVICES_NAMESPACE, "name": _name(number)}
+    metadata = {"name": ip, "uid": str(uuid.UUID(int=number, version=4)), "labels": labels}
+    content = {"apiVersion": "networking.k8s.io/v1", "kind": "IPAddress", "metadata": metadata}
+    return f"{_IP_ADDRESSES}/{ip}", content | {"spec": {"parentRef": parent}}
+
+
+def _cluster_ip(number: int) -> str:
+    return f"10.79.{number >> 8}.{number & 0xFF}"
 
 
 def _name(number: int) -> str:
