@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOG_DELAY_S = 0.2
-_LOG_LOOKS = 5
+_LOG_LOOKS = 10
 """How long the reason for a session's end is waited for, and how often: it comes from gobgpd's log, behind the end."""
 GOBGPD = "gobgpd"
 """What is complained of where it is not a session or a route."""
