@@ -47,30 +47,29 @@ class RouteTable:
 
         When the peers change, this takes the routes of all Services anew.
         """
-        touched: dict[IPNetwork, None] = {}
+        # Networks are costly to hash: what was found of one is handed on.
+        touched: dict[IPNetwork, dict[Variants, int]] = {}
         for service, routes in changes.items():
             before = self._routes.pop(service, {})
             if routes:
                 self._routes[service] = dict(routes)
             for prefix, variants in before.items():
                 if routes.get(prefix) != variants:
-                    self._count(prefix, variants, -1)
-                    touched[prefix] = None
+                    touched[prefix] = self._count(prefix, variants, -1)
             for prefix, variants in routes.items():
-                if before.get(prefix) != variants:
-                    self._count(prefix, variants, 1)
-                    touched[prefix] = None
-        return tuple(announcement for prefix in touched if (announcement := self._settle(prefix)) is not None)
+                if not before or before.get(prefix) != variants:
+                    touched[prefix] = self._count(prefix, variants, 1)
+        return tuple(each for found in touched.items() if (each := self._settle(*found)) is not None)
 
-    def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> None:
+    def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> dict[Variants, int]:
         wanted = self._wanted.setdefault(prefix, {})
         count = wanted.pop(variants, 0) + change
         if count:
             wanted[variants] = count
+        return wanted
 
-    def _settle(self, prefix: IPNetwork) -> Announcement | None:
+    def _settle(self, prefix: IPNetwork, wanted: Mapping[Variants, int]) -> Announcement | None:
         """Bring what is announced of a prefix up to date; gives it if it is new."""
-        wanted = self._wanted[prefix]
         variants = _merged(wanted)
         if not wanted:
             del self._wanted[prefix]
