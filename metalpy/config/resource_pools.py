@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from metalpy.config.advertisement_values import AdvertisementForm, AdvertisementValues
 from metalpy.config.findings import shown
 from metalpy.config.pool_addresses import AddressReader
+from metalpy.config.pool_drafts import Draft
 from metalpy.config.resource_objects import BGP_ADVERTISEMENT, L2_ADVERTISEMENT, OLD_POOL, POOL
 from metalpy.config.resource_sections import (
     ALLOCATION,
@@ -54,34 +55,6 @@ LOADER_FORM = replace(FORM, least={4: 0, 6: 0})
 """As MetalLB's loader reads it, without the schema's bounds."""
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A pool while its advertisements are looked for."""
-
-    resource: Resource
-    entries: Sequence[Entry]
-    auto_assign: bool
-    avoid_buggy_ips: bool
-    allocation: ServiceAllocation | None
-    layer2: list[L2Advertisement] = field(default_factory=list)
-    bgp: list[BGPAdvertisement] = field(default_factory=list)
-
-    def pool(self) -> Pool:
-        """Give the pool with the advertisements that were found."""
-        return Pool(
-            name=self.resource.key.name,
-            addresses=tuple(entry.addresses for entry in self.entries),
-            auto_assign=self.auto_assign,
-            avoid_buggy_ips=self.avoid_buggy_ips,
-            layer2=_without_repeats(self.layer2),
-            bgp=_without_repeats(self.bgp),
-            allocation=self.allocation,
-        )
-
-
-Advertisement = TypeVar("Advertisement")
-
-
 class PoolResources:
     """Reads the pools of one set of objects. `aliases` are its communities, `peers` the names of its peers."""
 
@@ -98,8 +71,7 @@ class PoolResources:
         self._values = AdvertisementValues(decoder, form, aliases)
         self._selectors = SelectorReader(decoder, KUBERNETES_FORM)
         self._peers = peers
-        self._drafts: dict[str, _Draft] = {}
-        self._labels: dict[str, Mapping[str, str]] = {}
+        self._drafts: dict[str, Draft] = {}
         self._namespaces: Mapping[str, Mapping[str, str]] = {}
 
     def read(self, objects: Objects) -> tuple[Pool, ...]:
@@ -130,7 +102,7 @@ class PoolResources:
         avoid_buggy_ips = not is_old and self._decoder.flag(fields, "avoidBuggyIPs", default=False)
         if avoid_buggy_ips:
             self._addresses.warn_if_all_buggy(fields, entries)
-        draft = self._drafts[name] = _Draft(
+        draft = self._drafts[name] = Draft(
             resource,
             entries,
             auto_assign=self._decoder.flag(fields, "autoAssign", default=True),
@@ -157,7 +129,7 @@ class PoolResources:
             service_selectors=self._selectors.selectors(inner, "serviceSelectors")[0],
         )
 
-    def _read_old_protocol(self, fields: Fields, draft: _Draft) -> None:
+    def _read_old_protocol(self, fields: Fields, draft: Draft) -> None:
         protocol = self._decoder.text_field(fields, "protocol") or ""
         key = "bgpAdvertisements"
         nodes = self._decoder.items(fields, key, "BGP advertisements") or []
@@ -254,7 +226,7 @@ class PoolResources:
             name=name,
         )
 
-    def _selected(self, fields: Fields) -> Sequence[_Draft]:
+    def _selected(self, fields: Fields) -> Sequence[Draft]:
         """Give the pools that an advertisement is for: named or fitting a selector; all where it has neither."""
         names = self._texts(fields, "ipAddressPools", "names of pools")
         selectors, _ = self._selectors.selectors(fields, "ipAddressPoolSelectors")
@@ -268,15 +240,8 @@ class PoolResources:
         return [
             draft
             for name, draft in self._drafts.items()
-            if name in names or any_selector_matches(selectors, self._labels_of(draft))
+            if name in names or any_selector_matches(selectors, draft.labels())
         ]
-
-    def _labels_of(self, draft: _Draft) -> Mapping[str, str]:
-        """Give a pool's labels, which are read once, and only where there are selectors for pools."""
-        name = draft.resource.key.name
-        if name not in self._labels:
-            self._labels[name] = draft.resource.labels()
-        return self._labels[name]
 
     def _texts(self, fields: Fields, key: str, of: str) -> tuple[str, ...]:
         """Read a list of texts, none of which may be there twice."""
@@ -291,8 +256,3 @@ class PoolResources:
             if texts.setdefault(text, path) != path:
                 self._findings.error(node, path, "is in this list twice: remove one", value=shown(text))
         return tuple(texts)
-
-
-def _without_repeats(advertisements: Sequence[Advertisement]) -> tuple[Advertisement, ...]:
-    """Leave out those that mean the same as an earlier one."""
-    return tuple(dict.fromkeys(advertisements)) if len(advertisements) > 1 else tuple(advertisements)
