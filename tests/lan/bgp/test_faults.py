@@ -38,6 +38,8 @@ CUT_S = float(os.environ.get("METALPY_BGP_CUT", "1"))
 NODE, R1, R2 = "192.168.1.1", "192.168.1.2", "192.168.1.3"
 LASTING = tuple(f"198.51.100.{number}/32" for number in range(1, 21))
 HANG_S = 3
+CALL_S = 2.5
+"""gobgpd 4 calls a new peer within 2 s."""
 LONG = pytest.mark.timeout(120 + 15 * (KILLS + RESTARTS) + 2 * CUT_S)
 KILLED, ENDED = signal.SIGKILL, signal.SIGTERM
 
@@ -65,15 +67,18 @@ class Site:
         self._starts = 0
         self._begin = self._mark = station.mark
 
-    def start(self, *options: str, home: Path | None = None, target: str = "") -> Speaker:
-        """Start a speaker that knows what is wanted now, and wait until gobgpd has it."""
+    def start(
+        self, *options: str, home: Path | None = None, target: str = "", knows_everything: bool = True
+    ) -> Speaker:
+        """Start a speaker that knows what is wanted now, or that there may be more; wait until gobgpd has it."""
         self._starts += 1
         logs = self._logs / f"speaker{self._starts}"
         # Without its checks: what Python itself takes to start is not what this is about.
         speaker = Speaker(self.node, logs, *options, home=home, target=target, program=AS_IN_PRODUCTION)
         announcements = [[prefix, [{}, R1, R2]] for prefix in wanted(self.round)]
         speaker.ask("state", [NODE, peer(R1, 64512), peer(R2, 64513)], announcements)
-        speaker.ready()
+        if knows_everything:
+            speaker.ready()
         return speaker
 
     def settle(self) -> None:
@@ -197,6 +202,39 @@ def test_speaker_is_killed(site: Site) -> None:
     assert speaker.gobgpd_pid() == running
 
 
+def test_sessions_come_up_while_the_next_speaker_still_reads(site: Site) -> None:
+    speaker = site.start()
+    site.settle()
+    gobgpd_pid = speaker.gobgpd_pid()
+    speaker.die()
+    kill(gobgpd_pid)
+    site.pass_on(None)
+    speaker = site.start(home=speaker.home, knows_everything=False)
+    speaker.wait_for_log(2, event_name="sessionUp")
+    assert [frr.prefixes("ipv4") for frr in site.routers] == [set(), set()]
+
+    began_s = time.monotonic()
+    speaker.ready()
+    site.end_round(began_s, anew=site.routers)
+
+
+def test_routes_that_are_kept_stay_while_the_next_speaker_still_reads(site: Site) -> None:
+    speaker = site.start("--restart", "30")
+    site.settle()
+    gobgpd_pid = speaker.gobgpd_pid()
+    speaker.die()
+    kill(gobgpd_pid)
+    site.pass_on(None)
+    speaker = site.start("--restart", "30", home=speaker.home, knows_everything=False)
+    speaker.wait_for_log(event_name="gobgpdConnected")
+    began_s = time.monotonic()
+    wait_until(lambda: _is_over(site, began_s, CALL_S), CALL_S + SOON_S, "a peer would have been called")
+
+    began_s = time.monotonic()
+    speaker.ready()
+    site.end_round(began_s, anew=site.routers, during=site.nothing_was_lost)
+
+
 @LONG
 @pytest.mark.parametrize("how", [KILLED, ENDED], ids=["killed", "ended"])
 def test_router_is_restarted(site: Site, how: signal.Signals) -> None:
@@ -248,14 +286,14 @@ def test_line_to_gobgpd_is_cut_for_a_while(site: Site, cut: Callable[[Relay], No
             cut(line)
             site.pass_on(speaker)
             cut_s = time.monotonic()
-            wait_until(lambda cut_s=cut_s: _is_over(site, cut_s), CUT_S + SOON_S, "the time is over")  # type: ignore[misc]
+            wait_until(lambda cut_s=cut_s: _is_over(site, cut_s, CUT_S), CUT_S + SOON_S, "the time is over")  # type: ignore[misc]
             line.mend()
             site.end_round(time.monotonic(), anew=(), during=site.nothing_was_lost)
 
 
-def _is_over(site: Site, cut_s: float) -> bool:
+def _is_over(site: Site, since_s: float, long_s: float) -> bool:
     site.nothing_was_lost()
-    return time.monotonic() > cut_s + CUT_S
+    return time.monotonic() > since_s + long_s
 
 
 def test_gobgpd_beside_us_that_hangs_is_named_and_caught_up_with(site: Site) -> None:
