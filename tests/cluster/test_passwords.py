@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from metalpy.cluster.api_session import ApiSession
-from metalpy.cluster.interface import ResourcesChanged
+from metalpy.cluster.interface import ConfigSynced, ResourcesChanged
 from metalpy.cluster.kubernetes import KubernetesCluster
 from metalpy.config.resource_peers import Surroundings
 from metalpy.config.resources import parse_resource_objects
@@ -69,6 +69,8 @@ async def test_password_is_read_and_its_change_too(site: Site) -> None:
             await stream.synced()
             assert kinds(stream.config) == ["BGPPeer", "Secret"]
             assert passwords(stream.config) == ["first"]
+            # Sessions may begin when the configuration is complete, passwords included.
+            assert stream.config in stream.seen[: stream.seen.index(ConfigSynced())]
 
             site.api.apply(secret("router", "second"))
             await stream.until(lambda: passwords(stream.config) == ["second"])
