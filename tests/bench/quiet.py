@@ -66,7 +66,7 @@ def written(records: Iterable[Object]) -> list[Object]:
     return [
         record
         for record in records
-        if record["user"]["username"] == USER
+        if record["user"].get("username", "") == USER
         and record["verb"] in WRITES
         and record["objectRef"]["resource"] not in BELONGS_TO_NOBODY
     ]

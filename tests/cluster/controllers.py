@@ -131,7 +131,7 @@ class Site:
         return [
             record
             for record in self.api.audited()
-            if record["user"]["username"] == USER
+            if record["user"].get("username", "") == USER
             and record.get("objectRef", {}).get("resource") == "services"
             and record["verb"] in {"update", "patch"}
         ]

@@ -78,7 +78,7 @@ def writes(site: Site) -> int:
     """Count what anybody but us wrote to objects that show state."""
     users = f"system:serviceaccount:{NAMESPACE}:"
     return sum(
-        record["user"]["username"].startswith(users)
+        record["user"].get("username", "").startswith(users)
         and record.get("objectRef", {}).get("resource") in PLURALS
         and record["verb"] in {"create", "patch", "update", "delete"}
         for record in site.api.audited()
