@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -31,7 +32,7 @@ from metalpy.cluster.state_objects import (
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from metalpy.announcement.states import Held, Reach
     from metalpy.cluster.api_session import ApiSession, Json
@@ -136,9 +137,9 @@ class ApiStates:
         """Make the objects say what is wanted; remembers them if all of that was written."""
         delete, change, create = corrections(self._writer.node, self._writer.pod_uid, wanted, held.values())
         former = await self._of_former_owners(form, wanted) if form.is_for_one_node else ()
-        await self._all(self._delete(form.plural, name) for name in (*delete, *former))
-        await self._all(self._fill(form, name, key, wanted[key]) for name, key in change)
-        created = await self._all(self._create(form, key, wanted[key]) for key in create)
+        await self._all(partial(self._delete, form.plural, name) for name in (*delete, *former))
+        await self._all(partial(self._fill, form, name, key, wanted[key]) for name, key in change)
+        created = await self._all(partial(self._create, form, key, wanted[key]) for key in create)
         for name in delete:
             del held[name]
         held |= {name: replace(held[name], reach=wanted[key]) for name, key in change}
@@ -206,12 +207,12 @@ class ApiStates:
             if error.code != NOT_FOUND:  # somebody was faster
                 raise
 
-    async def _all(self, writes: Iterable[Awaitable[Written]]) -> list[Written]:
+    async def _all(self, writes: Iterable[Callable[[], Awaitable[Written]]]) -> list[Written]:
         """Carry out writes, some at once; raises the first error when all are done."""
 
-        async def one(write: Awaitable[Written]) -> Written:
+        async def one(write: Callable[[], Awaitable[Written]]) -> Written:
             async with self._slots:
-                return await write
+                return await write()
 
         results = await asyncio.gather(*map(one, writes), return_exceptions=True)
         done = []
