@@ -132,6 +132,12 @@ async def test_next_owner_removes_what_the_last_one_said_and_leaves_the_rest(sit
     assert [each[0] for each in said(site, "servicebgpstatuses", "node")] == ["node1", "node2"]
 
 
+def owners(site: Site) -> set[str]:
+    """Give the UIDs of the Pods that the objects go with."""
+    kinds = ("servicel2statuses", "configurationstates")
+    return {obj["metadata"]["ownerReferences"][0]["uid"] for kind in kinds for obj in objects(site, kind)}
+
+
 async def test_speaker_of_the_next_pod_replaces_the_objects_of_the_last(site: Site, session: ApiSession) -> None:
     last = Speaker(site, session, "node1", "uid-1")
     async with Stream(last.cluster) as stream:
@@ -142,11 +148,8 @@ async def test_speaker_of_the_next_pod_replaces_the_objects_of_the_last(site: Si
     async with Stream(following.cluster) as stream:
         await stream.synced()
         following.shows({A: ()})
+        await stream.until(lambda: owners(site) == {"uid-2"})
         await stream.until(lambda: said(site, "servicel2statuses", "interfaces") == [("node1", "default/a", [])])
-
-    kinds = ("servicel2statuses", "configurationstates")
-    owners = {obj["metadata"]["ownerReferences"][0]["uid"] for kind in kinds for obj in objects(site, kind)}
-    assert owners == {"uid-2"}
 
 
 async def test_object_that_somebody_deletes_comes_back(
