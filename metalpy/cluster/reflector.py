@@ -89,7 +89,8 @@ class Reflector:
         """The newest version that was seen."""
         self._must_list = True
         self._doubted = 0
-        self._delay_s = 0.0
+        self._failed = 0
+        """Tries since the cluster was in sight."""
         self._in_vain = 0
         """Watches, and lists that ran out between two pages, that were, one after the other."""
         self._listed = listed
@@ -202,24 +203,29 @@ class Reflector:
     async def _rest(self) -> None:
         """Wait before the next list and watch where the last ones were in vain, but for the first."""
         if self._in_vain > 1:
-            delay_s = BACK_OFF_FIRST_S * 2 ** min(self._in_vain - 2, 16)
-            await asyncio.sleep(min(delay_s, BACK_OFF_MOST_S) * random.uniform(0.5, 1.0))  # noqa: S311 - as above
+            await _pause(self._in_vain - 1)
 
     async def _back_off(self, error: ClusterError) -> None:
-        if not self._delay_s:
+        if not self._failed:
             _log.warning(
                 "lost sight of the cluster, what is known stays", op="watch", **self._where(), error=str(error)
             )
-        self._delay_s = min(max(BACK_OFF_FIRST_S, 2 * self._delay_s), BACK_OFF_MOST_S)
-        await asyncio.sleep(self._delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - spread, not secrecy
+        self._failed += 1
+        await _pause(self._failed)
 
     def _recovered(self) -> None:
-        if self._delay_s:
+        if self._failed:
             _log.info("the cluster is in sight again", op="watch", **self._where())
-        self._delay_s = 0.0
+        self._failed = 0
 
     def _where(self) -> dict[str, str]:
         return {"resource": self._resource.path, **self._resource.selector}
+
+
+async def _pause(tries: int) -> None:
+    """Wait after so many tries in a row, twice as long each time up to a bound."""
+    delay_s = min(BACK_OFF_FIRST_S * 2 ** min(tries - 1, 16), BACK_OFF_MOST_S)
+    await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - spread, not secrecy
 
 
 def _is_older(version: str, than: str) -> bool:
