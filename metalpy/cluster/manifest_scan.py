@@ -72,7 +72,7 @@ def _signature(status: os.stat_result) -> Signature:
 def scan_of(directory: Path, skipped: Path) -> Scan:
     """Look at all manifest files under a directory, links followed. Raises `OSError` if it cannot be read."""
     scan = Scan(directory_id(directory))
-    seen = {*_place_of(directory), *_place_of(skipped)}
+    seen = {scan.identity[:2], *_place_of(skipped)}
     pending = [""]
     while pending:
         inside = pending.pop()
