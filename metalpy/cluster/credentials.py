@@ -89,10 +89,10 @@ async def _load(configuration: Configuration, kubeconfig: Path | None) -> None:
             user = loader._user or {}  # noqa: SLF001 - the client has no other way to tell
             if "exec" in user and _TOKEN not in configuration.api_key and not configuration.cert_file:
                 raise ConfigException("the program that is to give credentials gave none")
-            _trim(configuration)
         else:
             load_incluster_config(client_configuration=configuration)
-            _trim_after(configuration, configuration.refresh_api_key_hook)
+            _trim_what_is_refreshed(configuration)
+        _trim(configuration)
     except _NOT_UNDERSTOOD as error:
         raise ClusterError(f"{source(kubeconfig)}: {error}") from error
 
@@ -103,14 +103,15 @@ def _trim(configuration: Configuration) -> None:
         configuration.api_key[_TOKEN] = token.strip()
 
 
-def _trim_after(configuration: Configuration, refresh: Callable[[Configuration], None]) -> None:
+def _trim_what_is_refreshed(configuration: Configuration) -> None:
+    refresh: Callable[[Configuration], None] = configuration.refresh_api_key_hook
+
     def refresh_and_trim(refreshed: Configuration) -> None:
         refresh(refreshed)
         _trim(refreshed)
         # The client's own hook puts itself back.
         refreshed.refresh_api_key_hook = refresh_and_trim
 
-    _trim(configuration)
     configuration.refresh_api_key_hook = refresh_and_trim
 
 
