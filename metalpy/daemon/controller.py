@@ -81,8 +81,8 @@ class Controller:
 
     async def take(self, changes: Sequence[Change]) -> None:
         """Take in one batch of changes; what follows from it is written meanwhile (`written` waits for that)."""
+        self._client.updates.inc(len(changes))
         for change in changes:
-            self._client.updates.inc()
             match change:
                 case ServiceChanged(key, service):
                     self._services[key] = service if service and is_ours(service, self._lb_class) else None
