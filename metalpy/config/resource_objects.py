@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from metalpy.config.document import List, Mapping, Scalar
+from metalpy.config.document import Mapping, Scalar
 from metalpy.config.findings import shown
-from metalpy.config.nodes import dealiased, text_in, text_of, value_of
+from metalpy.config.nodes import dealiased, objects_within, text_in, text_of, value_of
 from metalpy.config.values import check_object_name
 from metalpy.model import ObjectKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from metalpy.config.document import Node
     from metalpy.config.findings import Findings
@@ -115,8 +115,9 @@ def objects_of(roots: Iterable[Node | None], findings: Findings, namespace: str,
     seen: set[tuple[str, str]] = set()
     chosen = namespace
     for root in roots:
-        for kind, node in _flattened(root):
-            metadata = value_of(node, "metadata")
+        for _, node in objects_within(root):
+            # Its own word: what stands in a list of one kind is not taken for that without it.
+            kind, metadata = text_in(node, "kind"), value_of(node, "metadata")
             group, version = _group_and_version(text_in(node, "apiVersion"))
             own, name = text_in(metadata, "namespace"), text_in(metadata, "name")
             if kind == "Secret" and not group:
@@ -146,22 +147,6 @@ def objects_of(roots: Iterable[Node | None], findings: Findings, namespace: str,
 def _group_and_version(api_version: str) -> tuple[str, str]:
     group, _, version = api_version.rpartition("/")
     return group, version
-
-
-def _flattened(root: Node | None) -> Iterator[tuple[str, Mapping]]:
-    """Give the objects of a document with their kinds, those in lists of objects too."""
-    target = dealiased(root)
-    if not isinstance(target, Mapping):
-        return
-    kind = text_in(target, "kind")
-    items = value_of(target, "items") if kind.endswith("List") else None
-    if isinstance(items, List):
-        for item in items.items:
-            inner = dealiased(item)
-            if isinstance(inner, Mapping):
-                yield text_in(inner, "kind"), inner
-    else:
-        yield kind, target
 
 
 def _is_readable(resource: Resource, findings: Findings, *, check_names: bool) -> bool:
