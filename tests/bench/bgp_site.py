@@ -21,6 +21,7 @@ from tests import bench
 from tests.bench import etcd_services
 from tests.bench.controllers import cpu_s
 from tests.bench.lan_cluster import NEWER_POD, POOL, cluster_on, furnish_newer, metallb_speaker, our_speaker
+from tests.bench.share import share_of_a_core
 from tests.lab.lan import Lan
 from tests.lab.routers import Frr, Neighbor
 from tests.lab.wait import wait_until
@@ -77,13 +78,10 @@ class BgpSite:
         """Create Services with addresses and endpoints until there are so many, and the API server is at rest."""
         asyncio.run(etcd_services.create(self._api, range(self._count, count), endpoints=False))
         self._count = count
-        wait_until(lambda: self._api_s_share() < REST_SHARE, REST_S, "the API server is at rest")
+        wait_until(self._is_at_rest, REST_S, "the API server is at rest")
 
-    def _api_s_share(self) -> float:
-        """Measure what share of one core the API server takes for a second."""
-        before, begin = cpu_s(self._api.api_server), time.monotonic()
-        time.sleep(1)  # a measurement takes its time
-        return (cpu_s(self._api.api_server) - before) / (time.monotonic() - begin)
+    def _is_at_rest(self) -> bool:
+        return share_of_a_core(lambda: cpu_s(self._api.api_server)) < REST_SHARE
 
     def cold_s(self, name: str, deadline_s: float) -> float:
         """Start one, and end it when its router has all routes; returns how long that took."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +16,7 @@ from tests.bench import etcd_services
 from tests.bench.answers import Asker
 from tests.bench.flat_asker import address
 from tests.bench.lan_cluster import NEWER_POD, POOL, cluster_on, furnish_newer, metallb_speaker, our_speaker
+from tests.bench.share import share_of_a_core
 from tests.lab.lan import Host, Lan
 from tests.lab.wait import wait_until
 
@@ -112,10 +112,8 @@ class SpeakerSite:
 
     @staticmethod
     def _digesting_share(host: Host) -> float:
-        """Measure what share of one core a host's processes take for a second, but for our answers to the asker."""
-        before, begin = cpu_s(host, but=_REPLY_PROCESS), time.monotonic()
-        time.sleep(1)  # a measurement takes its time
-        return (cpu_s(host, but=_REPLY_PROCESS) - before) / (time.monotonic() - begin)
+        """Measure what share of one core a host's processes take, but for our answers to the asker."""
+        return share_of_a_core(lambda: cpu_s(host, but=_REPLY_PROCESS))
 
     def _host(self, name: str) -> Host:
         host = self.lan.host(name)
