@@ -318,34 +318,28 @@ async def test_directory_that_goes_and_comes_back_loses_nothing(
         assert [line["event_name"] for line in logs] == ["directoryGone", "directoryBack"]
 
 
-async def test_directory_replaced_by_an_empty_one_keeps_its_objects(
-    directory: Path, cluster: ManifestCluster, logs: Logs
-) -> None:
-    (directory / "web.yaml").write_text(service())
+def move_an_empty_one_there(directory: Path) -> None:
     empty = directory.with_name("empty")
     empty.mkdir()
-
-    async with Stream(cluster) as stream:
-        await stream.synced()
-        directory.rename(directory.with_name("away"))
-        empty.rename(directory)
-        await stream.until(lambda: lines(logs, "directoryGone"))
-        assert WEB in stream.services
-
-        (directory / "b.yaml").write_text(service("b"))
-        await stream.until(lambda: [key.name for key in stream.services] == ["b"])
+    directory.rename(directory.with_name("away"))
+    empty.rename(directory)
 
 
-async def test_directory_made_anew_and_still_empty_keeps_its_objects(
-    directory: Path, cluster: ManifestCluster, logs: Logs
-) -> None:
+def make_it_anew(directory: Path) -> None:
     """File systems give the number of a directory that went to the next one."""
+    shutil.rmtree(directory)
+    directory.mkdir()
+
+
+@pytest.mark.parametrize("replace", [move_an_empty_one_there, make_it_anew])
+async def test_directory_replaced_by_an_empty_one_keeps_its_objects(
+    directory: Path, cluster: ManifestCluster, logs: Logs, replace: Callable[[Path], None]
+) -> None:
     (directory / "web.yaml").write_text(service())
 
     async with Stream(cluster) as stream:
         await stream.synced()
-        shutil.rmtree(directory)
-        directory.mkdir()
+        replace(directory)
         await stream.until(lambda: lines(logs, "directoryGone"))
         assert WEB in stream.services
 
