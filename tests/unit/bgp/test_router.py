@@ -141,7 +141,8 @@ async def test_gobgpd_that_comes_back_empty_gets_everything(fake: FakeGobgpd, ro
     await fake.start()
     await router.settled()
 
-    assert fake.calls == [*BEGUN, "AddPathStream"]
+    # What was under way may be sent to the one that came back, which refuses it as it was not started.
+    assert fake.calls[fake.calls.index("StartBgp") :] == [*BEGUN, "AddPathStream"]
     assert set(fake.paths) == {"10.0.0.1/32", "10.0.0.2/32"}
 
 
