@@ -34,7 +34,7 @@ REMEMBERED = 4096
 BURST_AN_OBJECT = 25
 REFILL_AN_OBJECT_S = 300.0
 EVENTS_A_SECOND = 50
-EVENTS_A_SECOND_BESIDE_WRITES = 10
+EVENTS_A_SECOND_BESIDE_WRITES = 2
 """Status writes come first: while some are under way Events take only a small share of the API server."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
