@@ -16,13 +16,16 @@ import sys
 import time
 from pathlib import Path
 
+from metalpy.model import SHARING_ANNOTATION
 from tests.bench.answers import Answers
-from tests.bench.etcd_services import creation, deletion, service, write
+from tests.bench.etcd_services import Change, creation, deletion, service, write
 from tests.bench.report import line
 from tests.bench.speaker_site import KERNEL, OURS, SpeakerSite
 from tests.lab import sandbox
 
 ROUND_S = 0.2
+PAUSE_S = 0.4
+"""Between two rounds of asking, which alone take half of the processors: the cluster is to get on meanwhile."""
 Figures = dict[str, Answers]
 
 
@@ -45,6 +48,11 @@ def rest(site: SpeakerSite, rounds: int, figures: Figures) -> None:
         ask(site, figures)
 
 
+def change(number: int) -> list[Change]:
+    """Give what changes a Service so that a speaker has to think about it anew."""
+    return [service(number, **{SHARING_ANNOTATION: "changed"})]
+
+
 async def storm_of_changes(site: SpeakerSite, many: int, figures: Figures) -> float:
     """Ask while Services are created, changed and deleted, each until all is digested; gives the seconds for all."""
     is_over, begin = False, time.monotonic()
@@ -52,12 +60,15 @@ async def storm_of_changes(site: SpeakerSite, many: int, figures: Figures) -> fl
     async def go_on_asking() -> None:
         while not is_over:
             await asyncio.to_thread(ask, site, figures)
+            await asyncio.sleep(PAUSE_S)
 
     asking = asyncio.create_task(go_on_asking())
     numbers = range(1, many + 1)
-    for kind in (creation, lambda number: [service(number, changed="yes")], deletion):
+    updates = site.updates()
+    for kind, changes in ((creation, 2), (change, 1), (deletion, 2)):  # a Service, and its endpoints
         await write(site.api, (kind(number) for number in numbers))
-        await asyncio.to_thread(site.await_rest)
+        updates += changes * many
+        await asyncio.to_thread(site.digest, updates)
     took_s = time.monotonic() - begin
     is_over = True
     await asking

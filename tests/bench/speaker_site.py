@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 OURS, LEGACY, NEWER, KERNEL = "metalpy", "metallb-0.11", "metallb-0.15", "kernel"
-ANSWERED_S = 120
+ANSWERED_S = 600
 SETTLED_S = 200
+DIGESTED_S = 900
 SETTLED_SHARE = 0.03
 """Of a core: less than this for a second means that a speaker has digested what there is."""
 
 _CONFIG = f"address-pools:\n- {{name: bench, protocol: layer2, addresses: [{POOL}]}}\n"
+_UPDATES = "metallb_k8s_client_updates_total "
 _REPLY_PROCESS = b"metalpy.layer2.responder"
 
 
@@ -92,6 +94,16 @@ class SpeakerSite:
     def await_rest(self) -> None:
         """Return once all speakers are at rest."""
         wait_until(self._is_at_rest, SETTLED_S, "the speakers are at rest")
+
+    def updates(self) -> int:
+        """Read how many changes of objects our speaker has taken in so far."""
+        metrics = self.hosts[OURS].fetch("http://127.0.0.1:7472/metrics", timeout_s=ANSWERED_S)
+        return int(float(next(line for line in metrics.splitlines() if line.startswith(_UPDATES)).split()[1]))
+
+    def digest(self, updates: int) -> None:
+        """Return once our speaker has taken in so many changes and is at rest, however slowly they come."""
+        # It is asked only while it rests: to list its metrics takes it a while.
+        wait_until(lambda: self._is_at_rest() and self.updates() >= updates, DIGESTED_S, f"{updates} updates digested")
 
     def freeze(self) -> None:
         """Like `settle`, but keep the cluster from disturbing from now on: the API server hangs.
