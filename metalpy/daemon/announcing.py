@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from metalpy.announcement.announceable import Announceable
     from metalpy.announcement.speakers import Speakers
@@ -64,8 +64,13 @@ class Announcing(Protocol):
         """Tell where this node announces a Service, if there is no reason against it; None for nowhere."""
         ...
 
-    async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
-        """Announce exactly this from now on; returns when it is in force. The mapping goes on changing."""
+    async def announce(
+        self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]], changed: Iterable[ObjectKey]
+    ) -> None:
+        """Announce exactly this from now on; returns when it is in force. The mapping goes on changing.
+
+        Nothing is another than at the last call but what is `changed`.
+        """
         ...
 
     async def run(self, tell: Tell) -> None:

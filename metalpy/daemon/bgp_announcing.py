@@ -18,7 +18,7 @@ from metalpy.model import Config, Node
 from metalpy.model import Protocol as PoolProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from ipaddress import IPv4Address
 
     from metalpy.announcement.announceable import Announceable
@@ -157,9 +157,11 @@ class BGPAnnouncing:
         """Name the peers that the Service's routes are for, whether their sessions are up or not."""
         return self._reaches.get(key) or None
 
-    async def announce(self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]]) -> None:
+    async def announce(
+        self, announcements: Mapping[ObjectKey, tuple[IPAddress, ...]], changed: Iterable[ObjectKey]
+    ) -> None:
         """Hand the router what changed; it sends that at its own pace."""
-        del announcements  # they have a reason against them, or none, as the routes decided so far
+        del announcements, changed  # they have a reason against them, or none, as the routes decided so far
         self._is_complete = True
         self._hand_over()
 

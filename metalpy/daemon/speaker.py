@@ -142,7 +142,7 @@ class Speaker:
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
-            await each.announce(self._announced[protocol])
+            await each.announce(self._announced[protocol], decisions)
             self._note_reaches(protocol, each, decisions)
         await self._log_words()
         for key in gained:

@@ -122,6 +122,15 @@ async def test_network_gets_ready_while_services_are_read_where_a_pool_is_for_it
     assert (setup.network.is_prepared, setup.network.history) == (is_prepared, [])
 
 
+async def test_address_that_services_share_is_announced_as_long_as_one_of_them_has_it(setup: Setup) -> None:
+    one, other = (service(name, OWNED_BY_3) for name in ("a", "b"))
+    await setup.take([pools(POOL), *with_endpoints(one, other), Synced()])
+    await setup.take([ServiceChanged(one.key, None)])
+    assert setup.network.announced == {OWNED_BY_3}
+    await setup.take([ServiceChanged(other.key, None)])
+    assert setup.network.announced == set()
+
+
 async def test_announcement_is_told_once_however_often_it_is_evaluated(setup: Setup) -> None:
     a = service("a", OWNED_BY_3)
     await setup.take([pools(POOL), *with_endpoints(a), Synced()])
