@@ -100,6 +100,9 @@ def mode_limits(
         for what, is_set in (
             ("connectTime", peer.connect_time_s is not None),
             ("enableGracefulRestart", peer.graceful_restart),
+            ("dynamicASN", peer.dynamic_asn),
+            ("localASN", peer.local_asn is not None),
+            ("vrf", bool(peer.vrf)),
             # Legacy peers, which have no name, ask for nothing: metalpy lets theirs carry both families.
             ("dualStackAddressFamily", peer.dual_stack and bool(peer.name)),
         ):
@@ -116,13 +119,14 @@ def _frr_limits(
     for (first, peer), (second, other) in combinations(named, 2):
         if shares_matter and not _may_share(peer, other, nodes):
             continue
-        for what, values in (
-            ("router ID", (peer.router_id, other.router_id)),
-            ("own AS number", (peer.my_asn, other.my_asn)),
+        is_near = peer.vrf == other.vrf
+        for what, differs in (
+            ("router ID", peer.router_id != other.router_id),
+            ("own AS number", is_near and peer.my_asn != other.my_asn),
         ):
-            if values[0] != values[1]:
+            if differs:
                 yield second, f"has another {what} than {first}: FRR mode takes one for all"
-        if peer.address == other.address:
+        if is_near and peer.address == other.address:
             yield second, f"has the address of {first}: FRR mode takes each once"
 
 

@@ -10,7 +10,7 @@ from configmaptocrs.document import mapping_to_text
 from configmaptocrs.durations import go_duration
 from configmaptocrs.findings import Finding
 from metalpy.config.selectors import canonical_selectors
-from metalpy.model import DEFAULT_BGP_PORT
+from metalpy.model import ANY_OTHER_ASN, DEFAULT_BGP_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,13 +39,20 @@ def reverse(config: Config, nodes: Sequence[Node] | None) -> Reversed:
             pools.append(_pool(pool))
     peers = []
     for peer in sorted(config.peers, key=lambda peer: _natural(peer.name)):
-        for what, is_set in (
-            ("connectTime", peer.connect_time_s is not None),
-            ("enableGracefulRestart", peer.graceful_restart),
-        ):
+        options = {
+            "connectTime": peer.connect_time_s is not None,
+            "enableGracefulRestart": peer.graceful_restart,
+        }
+        essentials = {
+            "dynamicASN external": peer.peer_asn == ANY_OTHER_ASN,
+            "localASN": peer.local_asn is not None,
+            "vrf": bool(peer.vrf),
+        }
+        for what, is_set in (options | essentials).items():
             if is_set:
                 dropped.append(Finding("D-REVERSE", f"peer {peer.name}", f"{what} is not there in the legacy format"))
-        peers.append(_peer(peer))
+        if not any(essentials.values()):
+            peers.append(_peer(peer))
     profiles = [_profile(profile) for profile in sorted(config.bfd_profiles, key=lambda one: _natural(one.name))]
     # Communities are written out where they are used, so that large aliases, which nobody can use, are no obstacle.
     sections = {"peers": peers, "address-pools": pools, "bfd-profiles": profiles}

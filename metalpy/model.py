@@ -37,6 +37,7 @@ SUBNETS_ANNOTATION = "metalpy.io/subnets"
 
 DEFAULT_BGP_PORT = 179
 DEFAULT_HOLD_TIME_S = 90
+ANY_OTHER_ASN = 0
 
 
 class Family(enum.StrEnum):
@@ -265,6 +266,7 @@ class Peer:
 
     my_asn: int
     peer_asn: int
+    """`ANY_OTHER_ASN` where the router may be in whichever AS, but not in ours."""
     address: IPAddress
     port: int = DEFAULT_BGP_PORT
     source_address: IPAddress | None = None
@@ -280,13 +282,28 @@ class Peer:
     graceful_restart: bool = False
     dual_stack: bool = False
     """Carry both address families, not only the one of `address`."""
+    dynamic_asn: bool = False
+    """Whether `peer_asn` was written as a relation to ours, not as a number."""
+    local_asn: int | None = None
+    """What this node calls itself to this router, in the place of `my_asn`."""
+    vrf: str = ""
+    """The VRF device by which the router is reached; empty for the default one."""
     name: str = ""
     """What advertisements call it; a peer of a legacy configuration has none."""
 
     @property
+    def session_asn(self) -> int:
+        """The AS number that this router is told, and finds in the paths."""
+        return self.my_asn if self.local_asn is None else self.local_asn
+
+    @property
     def internal(self) -> bool:
         """Tell whether the peer is in our own autonomous system: iBGP."""
-        return self.my_asn == self.peer_asn
+        return self.session_asn == self.peer_asn
+
+    def expects(self, asn: int) -> bool:
+        """Tell whether the router may be of this AS."""
+        return asn != self.session_asn if self.peer_asn == ANY_OTHER_ASN else asn == self.peer_asn
 
 
 @dataclass(frozen=True, slots=True)

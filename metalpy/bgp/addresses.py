@@ -24,9 +24,11 @@ _NOT_OF_THE_NODE = ("lo", "kube-ipvs0", "nodelocaldns")
 
 @dataclass(frozen=True, slots=True)
 class LocalAddresses:
-    """Addresses with their networks, each with its interface's name, in the kernel's order."""
+    """Addresses with their networks, each with its interface's name, in the kernel's order; and the interfaces."""
 
     entries: tuple[tuple[str, IPv4Interface | IPv6Interface], ...] = ()
+    interfaces: frozenset[str] = frozenset()
+    """All interfaces, those without an address, too."""
 
     def has(self, address: IPAddress) -> bool:
         """Tell whether this is one of the node's addresses."""
@@ -37,15 +39,16 @@ class LocalAddresses:
         mine = (entry.ip for name, entry in self.entries if name not in _NOT_OF_THE_NODE and not entry.ip.is_link_local)
         return next((ip for ip in mine if isinstance(ip, IPv4Address)), None)
 
-    def beside(self, address: IPAddress, family: Family) -> IPAddress | None:
-        """Find this node's address of a family on the link where `address` is; on any other if there is none."""
+    def beside(self, address: IPAddress, family: Family, *, on_link: bool = False) -> IPAddress | None:
+        """Find this node's address of a family on the link where `address` is; else on any other, but for `on_link`."""
         usable = [
             (name, entry.ip)
             for name, entry in self.entries
             if Family.of(entry.ip) is family and not entry.ip.is_link_local and name not in _NOT_OF_THE_NODE
         ]
         links = {name for name, entry in self.entries if address in entry.network}
-        return next((ip for name, ip in usable if name in links), usable[0][1] if usable else None)
+        elsewhere = usable[0][1] if usable and not on_link else None
+        return next((ip for name, ip in usable if name in links), elsewhere)
 
 
 async def local_addresses() -> LocalAddresses:
@@ -64,4 +67,4 @@ async def _ask() -> LocalAddresses:
             text = message.get("local") or message.get("address")
             if text and not message.get("flags", message["flags"]) & _UNUSABLE:
                 entries.append((str(name).partition(":")[0], ip_interface(f"{text}/{message['prefixlen']}")))
-    return LocalAddresses(tuple(entries))
+    return LocalAddresses(tuple(entries), frozenset(name for _, name in socket.if_nameindex()))

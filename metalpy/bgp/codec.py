@@ -102,7 +102,7 @@ class Codec:
         peer = m.Peer(
             conf=conf,
             timers=m.Timers(config=timers),
-            transport=m.Transport(local_address=source, remote_port=neighbor.port),
+            transport=m.Transport(local_address=source, remote_port=neighbor.port, bind_interface=neighbor.device),
             afi_safis=[self._family_config(family, neighbor.restart_s > 0) for family in neighbor.families],
         )
         if neighbor.local_asn != neighbor.peer_asn:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from metalpy.bgp.chronicle import SESSION
 from metalpy.bgp.neighbors import what
 from metalpy.bgp.probe import Answer, call
+from metalpy.model import ANY_OTHER_ASN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +75,11 @@ async def diagnose(session: Session, *, gobgpd_says: str = "", answer_s: float =
     """
     peer = session.peer
     answer = await call(session, timeout_s=answer_s, password=peer.password)
-    if answer.is_accepted and answer.asn == peer.peer_asn:
+    if answer.is_accepted and answer.asn is not None and peer.expects(answer.asn):
         says = gobgpd_says or "gobgpd does not say why"
         return Cause(f"it would have the session, and gobgpd has none: {says}", is_certain=False)
-    if not answer.error and answer.is_closed and not answer.notification and answer.asn in {None, peer.peer_asn}:
+    is_expected = answer.asn is None or peer.expects(answer.asn)
+    if not answer.error and answer.is_closed and not answer.notification and is_expected:
         who = f"it has no neighbor {answer.local}, which is this node, has it disabled, or waits after an error"
         return Cause(f"it hangs up without a word: {who}", is_certain=False)
     if not answer.error:
@@ -112,12 +114,14 @@ def _of_silence(session: Session) -> str:
 
 def _of_talk(session: Session, answer: Answer) -> str:
     peer = session.peer
-    if answer.asn is not None and answer.asn != peer.peer_asn:
-        return f"wrong AS: its ASN is {answer.asn}, and the configuration says peer-asn {peer.peer_asn}"
+    if answer.asn is not None and not peer.expects(answer.asn):
+        says = "another AS than ours" if peer.peer_asn == ANY_OTHER_ASN else f"peer-asn {peer.peer_asn}"
+        return f"wrong AS: its ASN is {answer.asn}, and the configuration says {says}"
     if answer.notification == _COLLISION:
         return ""
     if answer.notification == _BAD_PEER_AS:
-        return f"wrong AS: it expects another ASN of this node than my-asn {peer.my_asn} (it says: bad peer AS)"
+        own = f"{'my-asn' if peer.local_asn is None else 'localASN'} {peer.session_asn}"
+        return f"wrong AS: it expects another ASN of this node than {own} (it says: bad peer AS)"
     if answer.notification:
         code = answer.notification[0]
         words = (

@@ -51,6 +51,8 @@ class Neighbor:
     bfd: Bfd | None = None
     restart_s: int = 0
     """Graceful restart time; 0 for none."""
+    device: str = ""
+    """The VRF device that the session is bound to."""
 
     @property
     def name(self) -> str:
@@ -74,13 +76,15 @@ def neighbor(
 ) -> tuple[Neighbor | None, tuple[str, ...]]:
     """Translate a session; the texts say what is not as the operator asked.
 
-    None if there can be no session: a source address that is not this node's, which gobgpd would not mention.
+    None if there can be no session: a source address or VRF that this node has not, which gobgpd would not mention.
     With `restart_s` every session restarts gracefully, not only those whose peer says so. A family that this node
     has no next hop for is left out, and missed only if it is `announced`.
     """
     peer = session.peer
     if peer.source_address is not None and not local.has(peer.source_address):
         return None, (f"source address {peer.source_address} is not an address of this node",)
+    if peer.vrf and peer.vrf not in local.interfaces:
+        return None, (f"VRF {peer.vrf} is not there: this node has no interface of that name",)
     problems = []
     own = Family.of(peer.address)
     families: tuple[Family, ...] = (own,)
@@ -88,7 +92,7 @@ def neighbor(
     for other in session.families:
         if other is own:
             continue
-        next_hop = local.beside(peer.source_address or peer.address, other)
+        next_hop = local.beside(peer.source_address or peer.address, other, on_link=bool(peer.vrf))
         if next_hop:
             families = session.families
         elif other in announced:
@@ -97,7 +101,7 @@ def neighbor(
         peer.address,
         peer.port,
         peer.peer_asn,
-        peer.my_asn,
+        peer.session_asn,
         peer.source_address,
         peer.password,
         peer.hold_time_s,
@@ -107,6 +111,7 @@ def neighbor(
         next_hop,
         _bfd(session.bfd) if session.bfd else None,
         restart_s or (RESTART_S if peer.graceful_restart else 0),
+        peer.vrf,
     )
     return result, tuple(problems)
 

@@ -58,6 +58,8 @@ async def call(session: Session, *, timeout_s: float, password: str) -> Answer:
         try:
             if password:
                 connection.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, _md5_key(peer.address, password))
+            if peer.vrf:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, peer.vrf.encode())
             if peer.source_address:
                 connection.bind((str(peer.source_address), 0))
             async with asyncio.timeout(timeout_s):
@@ -119,8 +121,8 @@ def open_message(session: Session) -> bytes:
     peer = session.peer
     families = session.families or (Family.of(peer.address),)
     capabilities = b"".join(_item(_MULTIPROTOCOL, struct.pack("!HBB", _AFI[family], 0, 1)) for family in families)
-    parameters = _item(_CAPABILITIES, capabilities + _item(_ASN4, struct.pack("!I", peer.my_asn)))
-    asn = peer.my_asn if peer.my_asn < 1 << 16 else _AS_TRANS
+    parameters = _item(_CAPABILITIES, capabilities + _item(_ASN4, struct.pack("!I", peer.session_asn)))
+    asn = peer.session_asn if peer.session_asn < 1 << 16 else _AS_TRANS
     fixed = struct.pack("!BHH4sB", 4, asn, peer.hold_time_s, session.router_id.packed, len(parameters))
     return _message(_OPEN, fixed + parameters)
 

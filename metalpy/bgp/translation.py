@@ -1,4 +1,4 @@
-"""Wanted sessions in gobgpd's terms, kept up to date with this node's addresses."""
+"""Wanted sessions in gobgpd's terms, kept up to date with this node's addresses and interfaces."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Translation:
         now_s = asyncio.get_running_loop().time()
         if sessions is self._sessions and now_s < self.look_again_s:
             return self._neighbors
-        depend = any(each.peer.source_address or len(each.families) > 1 for each in sessions.values())
+        depend = any(each.peer.source_address or each.peer.vrf or len(each.families) > 1 for each in sessions.values())
         local = await self._addresses() if depend else LocalAddresses()
         self._neighbors = [
             each for session in sessions.values() if (each := self._translate(session, local, announced))

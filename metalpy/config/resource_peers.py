@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from metalpy.config.bfd_values import RESOURCE_FORM, read_profile
-from metalpy.config.decoding import UINT16
+from metalpy.config.decoding import UINT16, UINT32
 from metalpy.config.findings import shown
 from metalpy.config.peer_values import NS, PeerValues
 from metalpy.config.resource_objects import BASIC_AUTH
 from metalpy.config.resource_sections import PEER, PROFILE, SECRET
 from metalpy.config.selectors import KUBERNETES_FORM, SelectorReader, canonical_selectors
 from metalpy.config.values import parse_duration
-from metalpy.model import DEFAULT_BGP_PORT, DEFAULT_HOLD_TIME_S, BFDProfile, ObjectKey, Peer
+from metalpy.model import ANY_OTHER_ASN, DEFAULT_BGP_PORT, DEFAULT_HOLD_TIME_S, BFDProfile, ObjectKey, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _HIGHEST_PORT = 16384
 _LONGEST_CONNECT_S = 65535
+_INTERNAL, _EXTERNAL = "internal", "external"
+_LONGEST_INTERFACE = 15
+"""Linux's IFNAMSIZ without the NUL."""
 _NOT_HONOURED = "cannot be honoured here: remove it, or leave this peer to MetalLB's FRR mode"
 _UNKNOWN_PROFILE = "is no BFDProfile of this configuration: create it, or remove the line"
 
@@ -59,6 +62,20 @@ class Surroundings:
     by_schema: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Asns:
+    """AS numbers of a BGPPeer, in the model's terms; 0 where one is missing."""
+
+    mine: int
+    peer: int
+    local: int | None = None
+    is_dynamic: bool = False
+
+    @property
+    def session(self) -> int:
+        return self.mine if self.local is None else self.local
+
+
 class PeerResources:
     """Reads the BGPPeers of one set of objects."""
 
@@ -92,14 +109,13 @@ class PeerResources:
     def _peer(self, fields: Fields, resource: Resource) -> Peer | None:
         errors = len(self._findings.errors)
         self._refuse_what_is_not_honoured(fields)
-        my_asn = self._values.asn(fields, "myASN", "the cluster")
-        peer_asn = self._values.asn(fields, "peerASN", "the router")
+        asns = self._asns(fields)
         address = self._values.ip(fields, "peerAddress", missing="is missing: give the IP address of the router")
         hold_s, keepalive_ns = self._timer_values(fields)
         selectors, _ = self._selectors.selectors(fields, "nodeSelectors")
         peer = Peer(
-            my_asn=my_asn,
-            peer_asn=peer_asn,
+            my_asn=asns.mine,
+            peer_asn=asns.peer,
             address=address or ipaddress.IPv4Address(0),
             port=self._decoder.number(fields, "peerPort", 0, _HIGHEST_PORT if self._by_schema else UINT16)
             or DEFAULT_BGP_PORT,
@@ -110,10 +126,13 @@ class PeerResources:
             node_selectors=selectors,
             password=self._password(fields, resource.key.namespace),
             bfd_profile=self._values.profile(fields, "bfdProfile", self._profiles, _UNKNOWN_PROFILE),
-            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgpMultiHop", my_asn, peer_asn),
+            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgpMultiHop", asns.session, asns.peer),
             connect_time_s=self._connect_time_s(fields),
             graceful_restart=self._decoder.flag(fields, "enableGracefulRestart", default=False),
             dual_stack=self._decoder.flag(fields, "dualStackAddressFamily", default=False),
+            dynamic_asn=asns.is_dynamic,
+            local_asn=asns.local,
+            vrf=self._vrf(fields),
             name=resource.key.name,
         )
         if len(self._findings.errors) > errors:
@@ -124,15 +143,36 @@ class PeerResources:
         return replace(peer, hold_time_s=hold_s, keepalive_time_ns=keepalive_ns)
 
     def _refuse_what_is_not_honoured(self, fields: Fields) -> None:
-        for key in ("dynamicASN", "interface", "vrf"):
-            text = self._decoder.text_field(fields, key)
-            if text:
-                self._decoder.error(fields, key, _NOT_HONOURED, value=shown(text))
-        if not self._decoder.is_null_field(fields, "localASN"):
-            self._decoder.error(fields, "localASN", _NOT_HONOURED)
+        interface = self._decoder.text_field(fields, "interface")
+        if interface:
+            self._decoder.error(fields, "interface", _NOT_HONOURED, value=shown(interface))
         if self._decoder.flag(fields, "disableMP", default=False):
             text = "has no effect, as in MetalLB since 0.15: remove the line"
             self._decoder.warn(fields, "disableMP", text, value="true")
+
+    def _asns(self, fields: Fields) -> _Asns:
+        mine = self._values.asn(fields, "myASN", "the cluster")
+        local = self._decoder.number(fields, "localASN", 1, UINT32, asn=True)
+        relation = self._decoder.text_field(fields, "dynamicASN")
+        if not relation:
+            return _Asns(mine, self._values.asn(fields, "peerASN", "the router"), local)
+        if relation not in {_INTERNAL, _EXTERNAL}:
+            text = f"must be {_INTERNAL}, for a router of the cluster's own AS, or {_EXTERNAL}"
+            self._decoder.error(fields, "dynamicASN", text, value=shown(relation))
+        elif self._decoder.number(fields, "peerASN", 0, UINT32, asn=True):
+            text = "must not be there beside `peerASN`: remove one of them"
+            self._decoder.error(fields, "dynamicASN", text, value=shown(relation))
+        elif relation == _INTERNAL and local is not None:
+            text = "must not be there beside `localASN`, which a router of the cluster's own AS is not told"
+            self._decoder.error(fields, "dynamicASN", text, value=shown(relation))
+        return _Asns(mine, mine if relation == _INTERNAL else ANY_OTHER_ASN, local, is_dynamic=True)
+
+    def _vrf(self, fields: Fields) -> str:
+        name = self._decoder.text_field(fields, "vrf") or ""
+        if len(name.encode()) > _LONGEST_INTERFACE or any(one in "/:" or one.isspace() for one in name):
+            text = f"must be the name of a network interface: up to {_LONGEST_INTERFACE} bytes, without / : and spaces"
+            self._decoder.error(fields, "vrf", text, value=shown(name))
+        return name
 
     def _timer_values(self, fields: Fields) -> tuple[int, int]:
         """Give hold time in seconds and keepalive time in nanoseconds."""

@@ -12,7 +12,7 @@ from metalpy.bgp.contact import AbsenceError, GoneError, RefusalError
 from metalpy.bgp.exports import Export
 from metalpy.bgp.neighbors import Neighbor, neighbor
 from metalpy.bgp.paths import TAG, Path
-from metalpy.model import Family, Peer
+from metalpy.model import ANY_OTHER_ASN, Family, Peer
 from tests.unit.bgp.values import ROUTER_ID, attributes, network, peer, session
 
 if TYPE_CHECKING:
@@ -99,6 +99,16 @@ async def test_peer_is_told_in_full(fake: FakeGobgpd, client: Gobgp) -> None:
     assert (restart.enabled, restart.local_restarting, restart.deferral_time) == (True, True, 5)
     assert [each.mp_graceful_restart.config.enabled for each in told.afi_safis] == [True]
     assert {address: each.mark for address, each in (await client.peers()).items()} == {wanted.address: wanted.mark}
+
+
+async def test_router_of_whichever_as_and_its_device_are_told(fake: FakeGobgpd, client: Gobgp) -> None:
+    settings = peer("192.0.2.1", ANY_OTHER_ASN, local_asn=65550, vrf="red")
+    wanted, _ = neighbor(session(settings), LocalAddresses(interfaces=frozenset({"red"})))
+    assert wanted is not None
+    await client.add_peer(wanted, is_restart=False)
+    told = fake.peers["192.0.2.1"]
+
+    assert (told.conf.peer_asn, told.conf.local_asn, told.transport.bind_interface) == (0, 65550, "red")
 
 
 async def test_internal_peer_has_no_multihop(fake: FakeGobgpd, client: Gobgp) -> None:

@@ -13,6 +13,7 @@ from metalpy.bgp.chronicle import SESSION, Chronicle, Complaint
 from metalpy.bgp.diagnosis import Diagnosis, diagnose
 from metalpy.bgp.probe import Answer, asn_of, open_message
 from metalpy.bgp.wanted import Wanted
+from metalpy.model import ANY_OTHER_ASN
 from tests.unit.bgp.values import peer, session
 
 if TYPE_CHECKING:
@@ -117,6 +118,30 @@ async def test_answer_is_told_in_an_operator_s_words(peers: Peers, answer: Answe
     assert words in cause.text
 
 
+@pytest.mark.parametrize(
+    ("fields", "answer", "words"),
+    [
+        ({"peer_asn": 64513}, WRONG_AS, "its ASN is 64512, and the configuration says peer-asn 64513"),
+        (
+            {"peer_asn": ANY_OTHER_ASN, "local_asn": 64512},
+            WRONG_AS,
+            "its ASN is 64512, and the configuration says another AS than ours",
+        ),
+        ({}, WRONG_AS, "another ASN of this node than my-asn 64500"),
+        ({"peer_asn": ANY_OTHER_ASN, "local_asn": 5}, WRONG_AS, "another ASN of this node than localASN 5"),
+        ({"peer_asn": ANY_OTHER_ASN}, ACCEPTED, "it would have the session"),
+    ],
+)
+async def test_wrong_as_is_told_from_the_side_that_has_it(
+    peers: Peers, fields: dict[str, int], answer: Answer, words: str
+) -> None:
+    peers.answers = [answer]
+    cause = await diagnose(session(peer("192.0.2.1", **fields)))
+
+    assert cause is not None
+    assert words in cause.text
+
+
 @pytest.mark.parametrize("answer", [Answer(errno.EADDRNOTAVAIL), Answer(asn=64512, notification=(6, 7))])
 async def test_what_is_told_elsewhere_or_is_no_fault_is_not_told(peers: Peers, answer: Answer) -> None:
     peers.answers = [answer]
@@ -136,6 +161,7 @@ async def test_peer_of_our_own_system_is_not_suspected_of_hops(peers: Peers) -> 
 def test_asn_of_four_bytes_is_read_from_the_capability() -> None:
     for asn in (64512, 4_200_000_001):
         assert asn_of(open_message(session(peer("2001:db8::1", my_asn=asn)))[19:]) == asn
+        assert asn_of(open_message(session(peer("2001:db8::1", local_asn=asn)))[19:]) == asn
     assert asn_of(bytes((4, 0xFC, 0x00)) + bytes(7)) == 64512
     assert asn_of(b"") == 0
 

@@ -46,6 +46,7 @@ def test_any_difference_is_another_mark() -> None:
         "families": (Family.IPV4, Family.IPV6),
         "next_hop": ip_address("fd00::1"),
         "bfd": Bfd(),
+        "device": "red",
     }
     for field in dataclasses.fields(result):
         value = others[field.name] if field.name in others else getattr(result, field.name) + 1
@@ -85,6 +86,32 @@ def test_source_address_of_another_is_no_session() -> None:
 
     assert result is None
     assert problems == ("source address 10.0.0.2 is not an address of this node",)
+
+
+@pytest.mark.parametrize(("local_asn", "told"), [(None, 64500), (65550, 65550)])
+def test_peer_is_told_its_own_as_number_of_ours(local_asn: int | None, told: int) -> None:
+    result, _ = neighbor(session(peer("192.0.2.1", local_asn=local_asn)), LOCAL)
+
+    assert result is not None
+    assert result.local_asn == told
+
+
+def test_session_is_bound_to_the_vrf_that_is_there() -> None:
+    wanted = session(peer("192.0.2.1", vrf="red"))
+    result, problems = neighbor(wanted, dataclasses.replace(LOCAL, interfaces=frozenset({"eth0", "red"})))
+
+    assert result is not None
+    assert (result.device, problems) == ("red", ())
+    assert neighbor(wanted, LOCAL) == (None, ("VRF red is not there: this node has no interface of that name",))
+
+
+@pytest.mark.parametrize(("vrf", "next_hop"), [("", "fd00:1::1"), ("red", "None")])
+def test_routes_of_the_other_family_never_lead_to_another_vrf(vrf: str, next_hop: str) -> None:
+    local = dataclasses.replace(LOCAL, interfaces=frozenset({"red"}))
+    result, problems = neighbor(session(peer("203.0.113.1", dual_stack=True, vrf=vrf)), local, announced={Family.IPV6})
+
+    assert result is not None
+    assert (str(result.next_hop), len(problems)) == (next_hop, int(bool(vrf)))
 
 
 def test_bfd_is_in_microseconds() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
@@ -13,6 +14,7 @@ from metalpy.config.resource_peers import Surroundings, TimerRules
 from metalpy.config.resources import parse_resource_objects, parse_resources, secrets_in
 from metalpy.errors import ConfigError
 from metalpy.model import (
+    ANY_OTHER_ASN,
     AddressRange,
     BFDProfile,
     BGPAdvertisement,
@@ -230,6 +232,45 @@ def test_every_field_of_a_peer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "expected", "session_asn", "internal"),
+    [
+        ({"dynamicASN": "internal"}, {"peer_asn": 64700, "dynamic_asn": True}, 64700, True),
+        ({"dynamicASN": "external"}, {"peer_asn": ANY_OTHER_ASN, "dynamic_asn": True}, 64700, False),
+        ({"peerASN": 64701, "localASN": 65550}, {"peer_asn": 64701, "local_asn": 65550}, 65550, False),
+        ({"peerASN": 64701, "localASN": 64701}, {"peer_asn": 64701, "local_asn": 64701}, 64701, True),
+        ({"peerASN": 64701, "vrf": "red"}, {"peer_asn": 64701, "vrf": "red"}, 64700, False),
+    ],
+)
+def test_fields_that_no_legacy_peer_has(
+    spec: Object, expected: dict[str, Any], session_asn: int, internal: bool
+) -> None:
+    spec = {"myASN": 64700, "peerAddress": "192.0.2.1"} | spec
+    (found,) = read(one("BGPPeer", "p", spec)).peers
+    assert found == replace(peer(), **expected)
+    assert (found.session_asn, found.internal) == (session_asn, internal)
+
+
+@pytest.mark.parametrize(
+    ("spec", "asn", "expected"),
+    [
+        ({"dynamicASN": "internal"}, 64700, True),
+        ({"dynamicASN": "internal"}, 64701, False),
+        ({"dynamicASN": "external"}, 64700, False),
+        ({"dynamicASN": "external"}, 64701, True),
+        ({"dynamicASN": "external", "localASN": 5}, 5, False),
+        ({"dynamicASN": "external", "localASN": 5}, 64700, True),
+        ({"peerASN": 64701}, 64701, True),
+        ({"peerASN": 64701}, 64702, False),
+    ],
+)
+def test_a_router_of_another_as_than_expected_is_told_from_the_right_one(
+    spec: Object, asn: int, expected: bool
+) -> None:
+    (found,) = read(one("BGPPeer", "p", {"myASN": 64700, "peerAddress": "192.0.2.1"} | spec)).peers
+    assert found.expects(asn) is expected
+
+
+@pytest.mark.parametrize(
     ("spec", "timers", "hold_s", "keepalive_s"),
     [
         ({}, TimerRules(), 90, 30),
@@ -274,10 +315,15 @@ def test_secrets_are_read_in_both_forms() -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ({"vrf": "red"}, 'spec.vrf: "red": cannot be honoured'),
-        ({"interface": "eth0"}, "spec.interface"),
-        ({"dynamicASN": "internal"}, "spec.dynamicASN"),
-        ({"localASN": 5}, "spec.localASN"),
+        ({"interface": "eth0"}, 'spec.interface: "eth0": cannot be honoured'),
+        ({"vrf": "a/b"}, 'spec.vrf: "a/b": must be the name of a network interface'),
+        ({"vrf": "sixteencharacter"}, "spec.vrf"),
+        ({"dynamicASN": "external"}, 'spec.dynamicASN: "external": must not be there beside `peerASN`'),
+        ({"dynamicASN": "any", "peerASN": None}, 'spec.dynamicASN: "any": must be internal'),
+        ({"dynamicASN": "internal", "peerASN": None, "localASN": 5}, "spec.dynamicASN"),
+        ({"peerASN": None}, "spec.peerASN"),
+        ({"localASN": 0}, "spec.localASN"),
+        ({"localASN": 64701, "ebgpMultiHop": True}, "spec.ebgpMultiHop"),
         ({"peerASN": 0}, "spec.peerASN"),
         ({"peerPort": 16385}, "from 0 to 16384"),
         ({"holdTime": "2s"}, "must be 0 or at least 3s"),

@@ -54,3 +54,32 @@ def test_a_restriction_that_every_node_meets_is_none(convert: Converter) -> None
     nodes = convert.write("nodes.yaml", "kind: Node\napiVersion: v1\nmetadata: {name: n1, labels: {a: b}}\n")
     assert convert("", "-reverse", crs).status == 1
     assert convert("", "-reverse", crs, "-nodes", nodes).status == 0
+
+
+PEER = """
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: p, namespace: metallb-system}
+spec: {myASN: 64512, peerAddress: 192.0.2.1, %s}
+"""
+
+
+def test_a_router_of_our_own_as_is_said_by_its_number(convert: Converter) -> None:
+    done = convert("", "-reverse", convert.write("crs.yaml", PEER % "dynamicASN: internal"))
+    assert done.status == 0, done.messages
+    assert "peer-asn: 64512" in done.output
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("dynamicASN: external", "dynamicASN external"),
+        ("peerASN: 64513, localASN: 5", "localASN"),
+        ("peerASN: 64513, vrf: red", "vrf"),
+    ],
+)
+def test_a_peer_that_would_be_another_one_is_left_out(convert: Converter, spec: str, told: str) -> None:
+    crs = convert.write("crs.yaml", PEER % spec + PEER.replace("name: p", "name: q") % "peerASN: 64514")
+    assert f"D-REVERSE peer p {told} is not there in the legacy format" in convert("", "-reverse", crs).messages
+    assert convert("", "-partial", "-reverse", crs).output.count("peer-asn") == 1
