@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from configmaptocrs.durations import go_duration
 from configmaptocrs.objects import Object, resource
 from metalpy.config.bfd_values import LEGACY_FORM, RESOURCE_FORM
-from metalpy.config.decoding import UINT16, UINT32
 from metalpy.config.hints import ADVERTISEMENT, EXPRESSION, PEER, POOL, PROFILE, SELECTOR, TOP
 from metalpy.config.peer_values import whole_seconds
 from metalpy.config.resource_objects import BGP_ADVERTISEMENT, COMMUNITY, L2_ADVERTISEMENT
@@ -20,6 +19,7 @@ from metalpy.config.resource_objects import PEER as PEER_KIND
 from metalpy.config.resource_objects import POOL as POOL_KIND
 from metalpy.config.resource_objects import PROFILE as PROFILE_KIND
 from metalpy.config.values import parse_duration
+from metalpy.config.whole_numbers import UINT16, UINT32
 from metalpy.model import DEFAULT_HOLD_TIME_S
 
 if TYPE_CHECKING:

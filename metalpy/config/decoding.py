@@ -1,33 +1,22 @@
 """Nodes into typed values, strictly: unknown keys, repeated keys and wrong types are refused, each by its place.
 
-Follows go-yaml 2 in strict mode, which MetalLB up to 0.12 read its ConfigMap with. Merge keys take effect in
-the order written: one behind an explicit key overwrites that key, against the YAML merge specification.
+Follows go-yaml 2 in strict mode, which MetalLB up to 0.12 read its ConfigMap with.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from metalpy.config.document import Alias, List, Mapping, Scalar
-from metalpy.config.findings import Findings, shown, shown_scalar, step
+from metalpy.config.findings import shown_scalar, step
 from metalpy.config.hints import Section, intended_key, unknown_key
-from metalpy.config.scalars import MERGE, NULLS, Resolved, is_unset, read_text, reads_differently, resolve
-from metalpy.errors import ConfigError, Problem
+from metalpy.config.scalars import Resolved, is_unset, resolve
+from metalpy.config.structure import Structure
+from metalpy.config.whole_numbers import oddity, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from metalpy.config.document import Document, Node
-
-UINT32 = 2**32 - 1
-UINT16 = 2**16 - 1
-INT64 = 2**63 - 1
-
-_SPARE_VISITS = 500_000
-_VISITS_PER_NODE = 4
+    from metalpy.config.document import Node
 
 
 @dataclass(slots=True)
@@ -62,16 +51,11 @@ class Place(NamedTuple):
     path: str
 
 
-class Decoder:
+class Decoder(Structure):
     """Reads the nodes of one document and collects what is wrong with them.
 
     A reader gives None where the node is absent, null or wrong; what is wrong is in `findings` by then.
-    Raises `ConfigError` from any reader where aliases blow the document up beyond reason.
     """
-
-    def __init__(self, document: Document, findings: Findings) -> None:
-        self.findings = findings
-        self._visits_left = _SPARE_VISITS + _VISITS_PER_NODE * document.node_count
 
     def error(self, fields: Fields, key: str, text: str, *, value: str = "") -> None:
         """Note what is wrong with one key of a mapping, present or not."""
@@ -164,25 +148,6 @@ class Decoder:
 
     # --- scalars ---------------------------------------------------------------------------------------
 
-    def text(self, node: Node | None, path: str, *, secret: bool = False) -> str | None:
-        """Read text: the source text of any scalar, empty for null. A secret's value enters no message."""
-        if node is None:
-            return None
-        text = self._usual_text(node)
-        if text is not None:
-            return text
-        target = self._target(node, path, secret=secret)
-        if target is None:
-            return None
-        if not isinstance(target, Scalar):
-            self._wrong_kind(target, path, "must be text")
-            return None
-        try:
-            return read_text(target)
-        except ValueError as error:
-            self.findings.error(target, path, str(error), value="" if secret else shown(target.text))
-            return None
-
     def text_field(self, fields: Fields, key: str, *, secret: bool = False) -> str | None:
         """Read a field of text; absent is empty, None where it is no text."""
         node = fields.values.get(key)
@@ -190,13 +155,6 @@ class Decoder:
             return ""
         text = self._usual_text(node)
         return self.text(node, fields.path_of(key), secret=secret) if text is None else text
-
-    def _usual_text(self, node: Node) -> str | None:
-        """Give the text of a scalar that is surely text; None where it takes a closer look."""
-        if isinstance(node, Scalar) and not node.tag and node.text not in NULLS and (node.line or not node.plain):
-            self._visits_left -= 1
-            return node.text
-        return None
 
     def flag(self, fields: Fields, key: str, *, default: bool) -> bool:
         """Read a flag; absent and null are the default."""
@@ -245,7 +203,7 @@ class Decoder:
         if value is None:
             self._odd_null(target, path, "0")
             value = 0
-        whole, wrong = _whole(target, value, asn=asn)
+        whole, wrong = whole_number(target, value, asn=asn)
         if whole is not None and not low <= whole <= high:
             wrong = "must be"
         if whole is None or wrong:
@@ -254,7 +212,8 @@ class Decoder:
             )
             self.findings.error(target, path, text, value=shown_scalar(target))
             return None
-        self._warn_of_odd_number(target, path, value, whole)
+        if note := oddity(target, value, whole):
+            self.findings.warn(target, path, note, value=shown_scalar(target))
         return whole
 
     def _resolved(self, target: Scalar) -> Resolved:
@@ -263,111 +222,10 @@ class Decoder:
         except ValueError:
             return target.text  # text is neither flag nor number: the caller refuses it with its own words
 
-    def _warn_of_odd_number(self, target: Scalar, path: str, value: float | str, whole: int) -> None:
-        is_integer = isinstance(value, int)
-        if reads_differently(target.text, whole):
-            kind = "octal" if is_integer else "decimal, as it is not octal"
-            decimal = int(target.text.replace("_", ""))
-            note = f"the leading zero makes this {kind}: write {whole}"
-            note += f", or {decimal} if that was meant" if decimal != whole else ""
-            self.findings.warn(target, path, note, value=target.text)
-        elif not is_integer:
-            note = f"a number with a point or exponent is read as {whole}: write that"
-            self.findings.warn(target, path, note, value=shown_scalar(target))
-
     def _odd_null(self, target: Scalar, path: str, meaning: str) -> bool:
         note = f"means {meaning} in this spelling, as it did in MetalLB: write that, or remove the line"
         self.findings.warn(target, path, note, value=shown_scalar(target))
         return False
-
-    # --- aliases, keys and merges ----------------------------------------------------------------------
-
-    def _target(self, node: Node, path: str, *, secret: bool = False) -> Node | None:
-        self._visits_left -= 1
-        if self._visits_left < 0:
-            text = "aliases make this document too large: write the values out"
-            raise ConfigError(
-                [*self.findings.errors, Problem(node.line, node.column, path, "", text)], self.findings.warnings
-            )
-        if not isinstance(node, Alias):
-            return node
-        if node.target is None:
-            name = "" if secret else shown(node.name)
-            self.findings.error(
-                node, path, "is an alias of no anchor before it: quote text that starts with *", value=name
-            )
-        return node.target
-
-    def _entries(self, mapping: Mapping, path: str, *, shared_keys: bool) -> Iterator[tuple[Node, str, Node]]:
-        """Give key node, key and value in the order in which they take effect, merges included.
-
-        A key twice in one mapping is refused; with `shared_keys` also one in a mapping and in what it merges.
-        """
-        seen_by_all: set[str] = set()
-        waiting = [mapping]
-        running: list[tuple[Mapping, Iterator[tuple[int, tuple[Node, Node]]], set[str]]] = []
-        floor: list[int] = []
-        active: set[int] = set()
-        while waiting or running:
-            if waiting and (not running or len(waiting) > floor[-1]):
-                entered = waiting.pop()
-                if id(entered) in active:
-                    self.findings.error(entered, path, "contains itself through an alias")
-                    continue
-                active.add(id(entered))
-                seen = seen_by_all if shared_keys else set[str]()
-                running.append((entered, enumerate(entered.pairs), seen))
-                floor.append(len(waiting))
-            current, pairs, seen = running[-1]
-            for index, (key_node, value) in pairs:
-                if _is_merge(key_node):
-                    self._warn_of_late_merge(current, index, key_node, path)
-                    waiting += self._merged(value, path)
-                    break
-                key = self._key(key_node, path)
-                if key is None:
-                    continue
-                if key in seen:
-                    self.findings.error(key_node, step(path, key), "is set twice in one mapping: remove one")
-                    continue
-                seen.add(key)
-                yield key_node, key, value
-            else:
-                running.pop()
-                floor.pop()
-                active.discard(id(current))
-
-    def _key(self, node: Node, path: str) -> str | None:
-        if isinstance(node, Scalar) and node.plain and node.text not in NULLS:
-            self._visits_left -= 1
-            return node.text
-        target = self._target(node, path)
-        if target is not None and not isinstance(target, Scalar):
-            self.findings.error(target, path, "must have plain text as keys")
-            return None
-        return None if target is None else self.text(target, path)
-
-    def _merged(self, value: Node, path: str) -> list[Mapping]:
-        """Give the mappings that a merge key names; the last of them takes effect first."""
-        target = self._target(value, path)
-        if target is None:
-            return []
-        parts = [self._target(item, path) for item in target.items] if isinstance(target, List) else [target]
-        mappings = [part for part in parts if isinstance(part, Mapping)]
-        for part in parts:
-            if part is not None and not isinstance(part, Mapping):
-                self.findings.error(part, step(path, "<<"), "must be a mapping or a list of mappings to merge")
-        return mappings
-
-    def _warn_of_late_merge(self, mapping: Mapping, index: int, key: Node, path: str) -> None:
-        if not all(_is_merge(earlier) for earlier, _ in mapping.pairs[:index]):
-            text = "overwrites the keys before it, as it did in MetalLB: put it first in its mapping"
-            self.findings.warn(key, step(path, "<<"), text)
-
-    def _wrong_kind(self, node: Node, path: str, must: str) -> None:
-        found = {List: "a list", Mapping: "a mapping"}.get(type(node), "a single value")
-        value = "" if path.endswith(".password") or not isinstance(node, Scalar) else shown(node.text)
-        self.findings.error(node, path, f"{must}, not {found}", value=value)
 
 
 def _is_null(node: Node | None) -> bool:
@@ -377,35 +235,3 @@ def _is_null(node: Node | None) -> bool:
         return resolve(node) is None
     except ValueError:
         return False
-
-
-def _is_merge(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.text == "<<" and (node.plain or node.tag == MERGE)
-
-
-def _number_remedy(target: Scalar) -> str:
-    if not target.plain and not target.tag:
-        return ": remove the quotes"
-    if target.text[:2].upper() == "AS":
-        return ": write it without AS"
-    if re.fullmatch(r"[0-9.]+(ns|us|ms|s|m|h)", target.text):
-        return ", without a unit"
-    if "," in target.text or " " in target.text:
-        return ", without separators"
-    return ""
-
-
-def _whole(target: Scalar, value: float | str, *, asn: bool) -> tuple[int | None, str]:
-    """Give the whole number that a resolved value is, else None and why not, with `must be` for the caller."""
-    if isinstance(value, bool | str):
-        return None, f"must be{_number_remedy(target)}"
-    if isinstance(value, int) or value.is_integer():
-        return int(value), ""
-    if not math.isfinite(value):
-        return None, "must be"
-    cut = f"must be (MetalLB cut it to {int(value)})"
-    asdot = re.fullmatch(r"([0-9]{1,5})\.([0-9]{1,5})", target.text) if asn else None
-    if asdot and int(asdot[1]) <= UINT16 and int(asdot[2]) <= UINT16:
-        high, low = int(asdot[1]), int(asdot[2])
-        cut += f": AS {target.text} in asdot notation is {high} * 65536 + {low} = {high * 65536 + low}"
-    return None, cut

@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from metalpy.config.decoding import UINT16
 from metalpy.config.hints import PEER
 from metalpy.config.peer_values import NS, PeerValues
 from metalpy.config.selectors import LEGACY_FORM, SelectorReader
+from metalpy.config.whole_numbers import UINT16
 from metalpy.model import DEFAULT_BGP_PORT, DEFAULT_HOLD_TIME_S, Peer
 
 if TYPE_CHECKING:

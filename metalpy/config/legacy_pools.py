@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metalpy.config.advertisement_values import AdvertisementForm, AdvertisementValues
-from metalpy.config.decoding import INT64, UINT32
 from metalpy.config.findings import shown
 from metalpy.config.hints import ADVERTISEMENT, POOL
 from metalpy.config.pool_addresses import AddressReader
+from metalpy.config.whole_numbers import INT64, UINT32
 from metalpy.model import BGPAdvertisement, Community, L2Advertisement, Pool, Protocol
 
 if TYPE_CHECKING:

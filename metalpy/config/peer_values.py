@@ -6,9 +6,9 @@ import difflib
 import ipaddress
 from typing import TYPE_CHECKING
 
-from metalpy.config.decoding import UINT32
 from metalpy.config.findings import shown
 from metalpy.config.values import parse_duration, parse_ip
+from metalpy.config.whole_numbers import UINT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from metalpy.config.bfd_values import RESOURCE_FORM, read_profile
-from metalpy.config.decoding import UINT16, UINT32
 from metalpy.config.findings import shown
 from metalpy.config.peer_values import NS, PeerValues
 from metalpy.config.resource_objects import BASIC_AUTH
 from metalpy.config.resource_sections import PEER, PROFILE, SECRET
 from metalpy.config.selectors import KUBERNETES_FORM, SelectorReader, canonical_selectors
 from metalpy.config.values import parse_duration
+from metalpy.config.whole_numbers import UINT16, UINT32
 from metalpy.model import ANY_OTHER_ASN, DEFAULT_BGP_PORT, DEFAULT_HOLD_TIME_S, BFDProfile, ObjectKey, Peer
 
 if TYPE_CHECKING:
