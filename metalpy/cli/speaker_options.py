@@ -11,6 +11,8 @@ from metalpy.cli.bgp_options import bgp_options, bgp_settings
 from metalpy.cli.parameters import Command, Pattern, added, go_flag
 from metalpy.daemon.settings import SpeakerSettings
 
+_NO_MEMBERLIST = "Accepted for MetalLB's manifests; the cluster is asked which speakers are alive."
+
 
 def speaker_options(command: Command) -> Command:
     """Add the options that say for which node, on which interfaces and by which router a speaker speaks."""
@@ -47,6 +49,15 @@ def speaker_options(command: Command) -> Command:
             "members",
             multiple=True,
             help="Name of a node whose speaker is alive; may be repeated.  [default: those that the cluster shows]",
+        ),
+        *(
+            click.option(flag, type=kind, expose_value=False, help=_NO_MEMBERLIST)
+            for flag, kind in (
+                ("--ml-bindaddr", str),
+                ("--ml-bindport", int),
+                ("--ml-labels", str),
+                ("--ml-secret-key", str),
+            )
         ),
         go_flag("--ignore-exclude-lb", help="Announce also from nodes labelled out of load balancing."),
         go_flag("--layer2-spread", help="Let no node answer for more than its share of the addresses."),

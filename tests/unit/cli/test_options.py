@@ -63,6 +63,11 @@ def test_speaker_is_told_how_to_treat_the_lan() -> None:
     assert (settings.garp_interval_s, settings.probe_before_announce) == (30, True)
 
 
+def test_what_metallbs_speaker_needs_for_its_membership_changes_nothing() -> None:
+    words = ("--ml-bindaddr=192.0.2.1", "--ml-bindport=7946", "--ml-labels=app=metallb", "--ml-secret-key=x")
+    assert speaker_settings(parsed("--node-name=n", *words)) == speaker_settings(parsed("--node-name=n"))
+
+
 def test_gobgpd_is_the_one_on_the_path_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = tmp_path / "gobgpd"
     found.touch(mode=0o755)
