@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 from metalpy.cluster.connections import watchful_socket
-from metalpy.cluster.credentials import Credentials, source
+from metalpy.cluster.credentials import Credentials, remove_files, source
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -97,6 +97,8 @@ class ApiSession:
             return cls(credentials, traffic)
         except (OSError, ValueError) as error:  # certificates that are none
             raise ClusterError(f"{source(kubeconfig)}: {error}") from error
+        finally:
+            remove_files()
 
     async def __aenter__(self) -> Self:
         rest = self.client.rest_client

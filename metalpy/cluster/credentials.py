@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 import structlog
 import yaml
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 
 from metalpy.errors import ClusterError
 
@@ -70,10 +70,19 @@ class Credentials:
                     return False
                 self._renew_from_s = now_s + RENEW_S
                 await _load(self.configuration, self._kubeconfig)
+                remove_files()
                 return await self.headers() != refused
             except (ClusterError, ConfigException, OSError) as error:
                 _log.warning("cannot read the credentials again", op="renewCredentials", error=str(error))
                 return False
+
+
+def remove_files() -> None:
+    """Remove the files that the client made of what a kubeconfig has in it, once they were read.
+
+    It would do so at the end: what is killed leaves a private key behind.
+    """
+    kube_config._cleanup_temp_files()  # noqa: SLF001 - it has no other way, and would look for them by itself
 
 
 def source(kubeconfig: Path | None) -> str:

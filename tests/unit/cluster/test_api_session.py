@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
+import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
 from aiohttp import web
 
@@ -208,6 +211,21 @@ async def test_credentials_that_are_none_are_told(tmp_path: Path, cluster: str, 
     path = kubeconfig(tmp_path, "https://127.0.0.1:1", cluster=cluster, user=user)
     with pytest.raises(ClusterError, match=f"^kubeconfig {path}: "):
         await ApiSession.open(path, Uncounted())
+
+
+async def test_certificates_in_a_kubeconfig_are_left_in_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(files))
+    authority = base64.b64encode(certifi.contents().encode()).decode()
+    path = kubeconfig(tmp_path, "https://127.0.0.1:1", cluster=f", certificate-authority-data: {authority}")
+    for _ in range(2):
+        async with await ApiSession.open(path, Uncounted()) as session:
+            assert list(files.iterdir()) == []
+            assert not await session.credentials.renewed({})
+            assert list(files.iterdir()) == []
 
 
 PROXY = "http://proxy.example:3128"
