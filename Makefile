@@ -12,6 +12,7 @@ BENCHES := allocation convert arp arp_flat ndp storm bgp_bulk bgp_one bulk quiet
 LONG_BENCHES := memory busy
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15
 ROUTER_PARTS := gobgp
+LANES ?= 3
 FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
@@ -24,7 +25,7 @@ FUZZ_FRAMES ?= 1000000
 FUZZ_CONVERSIONS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages lab demo demo-bgp test test-unit test-lan test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
+.PHONY: help install packages lab demo demo-bgp test test-unit test-lan test-bgp test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
 	check bench bench-quick fuzz wire clean
 
 help: ## Show this list
@@ -66,10 +67,11 @@ demo-bgp: install ## The same with BGP: a real FRR as the router, gobgpd on each
 	@tests/lab/packages.sh bgp
 	@$(BIN)/python -m tests.seeds.demo_bgp
 
-# The tiers of real daemons wait more than they work, so two of them run side by side; each shows its output when it is done.
+# The tiers of real daemons wait more than they work, so LANES of them run side by side, those that take longest first;
+# each shows its output when it is done. Two cores are busy with three.
 test: check test-unit lab routers nodes ## Everything that a change must pass
-	@echo "== two at a time: lan, cluster, seeds, nodes =="
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-lan test-cluster test-seeds test-nodes
+	@echo "== $(LANES) at a time: cluster, seeds, bgp, nodes, lan =="
+	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target test-cluster test-seeds test-bgp test-nodes test-lan
 	@$(MAKE) --no-print-directory bench-quick
 
 check: install ## Lint, format, types, and that imports point one way
@@ -81,8 +83,11 @@ check: install ## Lint, format, types, and that imports point one way
 test-unit: install ## Pure tests: no root, no network
 	$(BIN)/pytest -n logical tests/unit
 
-test-lan: routers ## Real frames in network namespaces
-	$(SANDBOX) $(BIN)/pytest tests/lan
+test-lan: packages ## Real frames in network namespaces
+	$(SANDBOX) $(BIN)/pytest tests/lan --ignore=tests/lan/bgp
+
+test-bgp: routers ## Real routers there, and gobgpd
+	$(SANDBOX) $(BIN)/pytest tests/lan/bgp
 
 test-seeds: lab routers ## The tutorials' stories, whole
 	$(SANDBOX) $(BIN)/pytest tests/seeds
