@@ -1,4 +1,4 @@
-"""One API server for the whole tier, and a namespace of its own for each test."""
+"""One API server for the whole tier, and for each test a namespace of its own, or a cluster wiped clean."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.controllers import Site
 from tests.lab.kube.control_plane import ControlPlane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _numbers = itertools.count(1)
 
@@ -27,6 +29,13 @@ def defining(api_server: ControlPlane) -> Iterator[ControlPlane]:
     """Give the API server to a module whose sites keep our definitions: taking them in anew is most of their work."""
     yield api_server
     api_server.wipe()
+
+
+@pytest.fixture
+def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    """Give that cluster with metalpy's rights, for controllers to be started on; some modules have their own."""
+    with Site(api_server, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

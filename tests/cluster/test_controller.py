@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
-
-import pytest
 
 from tests.cluster.controllers import NAMESPACE, Site, deployed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.lab.kube.control_plane import ControlPlane
 
 POOL = "address-pools:\n- {name: default, protocol: layer2, addresses: [10.206.65.234-10.206.65.253]}\n"
 SMALL = "- {name: expensive, protocol: layer2, auto-assign: false, addresses: [10.206.65.224/31]}\n"
 EXPENSIVE = {"metallb.universe.tf/address-pool": "expensive"}
-
-
-@pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as made:
-        yield made
 
 
 def test_pending_service_gets_address_and_event(site: Site) -> None:

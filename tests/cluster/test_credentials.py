@@ -15,11 +15,9 @@ from tests.lab.kube.kubeconfig import kubeconfig_text
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.lab.kube.client import Client
-    from tests.lab.kube.control_plane import ControlPlane
 
 POOL = "address-pools:\n- {name: p, protocol: layer2, addresses: [10.206.65.234/31]}\n"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
@@ -64,12 +62,6 @@ def _is_refused(client: Client) -> bool:
     except ApiRefusal as refusal:
         return refusal.status == UNAUTHORIZED
     return False
-
-
-@pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as made:
-        yield made
 
 
 def test_leader_and_standby_read_the_next_token_in_a_kubeconfigs_file(site: Site, tmp_path: Path) -> None:

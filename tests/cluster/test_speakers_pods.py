@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -17,19 +16,10 @@ from tests.cluster.controllers import NAMESPACE, Site, deployed
 from tests.unit.cluster.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.lab.kube.control_plane import ControlPlane
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 LABELS = {"app": "metallb", "component": "speaker"}
-
-
-@pytest.fixture
-def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    with Site(api_server, tmp_path) as site:
-        yield site
 
 
 def create_pod(api: ControlPlane, name: str, labels: dict[str, str]) -> None:
