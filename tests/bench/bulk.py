@@ -5,8 +5,10 @@ election, list and the first decisions are not included. Lines named `cold` coun
 the last status, with everything. *Limit* is in both the rate of a bare client that patches the same statuses, as
 many at a time, and does nothing else: it makes all Services pending again before and after each of our runs, so
 whatever else the machine does meets both. Of several rounds the one is shown whose share of its limit is the middle
-one. *Peer* is what the line's name says, counted alike: MetalLB 0.15.2 on custom resources, or 0.11.0, the legacy
-system, with fewer Services since it is so slow.
+one. Lines named `apart` are of rounds in which the API server and its etcd had all processors but one for themselves,
+and whoever writes that one: in the others each takes what it needs from the other, as on a machine of both. *Peer* is
+what the line's name says, counted alike: MetalLB 0.15.2 on custom resources, or 0.11.0, the legacy system, with fewer
+Services since it is so slow.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from tests.bench.apart import apart
 from tests.bench.api_cluster import ApiCluster, Phase
 from tests.bench.controllers import LEGACY, METALPY, NEWER, Program, install_custom_resources
 from tests.bench.report import line
@@ -89,6 +92,8 @@ def measure(size: Size) -> None:
         legacy = run(cluster, LEGACY, PEER_S)
         report(f"{size.legacy}.metallb-0.11", rounds(cluster, size.rounds), size.rounds, legacy)
         cluster.grow(size.services)
+        with apart(cluster.api):
+            report(f"{size.services}.apart", rounds(cluster, size.rounds), size.rounds)
         ours = rounds(cluster, size.rounds)
         newer = None
         if size.newer:
