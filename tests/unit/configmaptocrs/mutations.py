@@ -236,6 +236,7 @@ WITH_MEANING: dict[str, Callable[[Subject], bool]] = {
     "peer-connect": _peer_field("connectTime", "10s"),
     "peer-restart": _peer_field("enableGracefulRestart", value=True),
     "peer-vrf": _peer_field("vrf", "red"),
+    "peer-local-asn": _peer_field("localASN", 64997),
 }
 
 
