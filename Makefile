@@ -12,7 +12,7 @@ BENCHES := allocation convert arp arp_flat ndp storm bgp_bulk bgp_one bulk quiet
 LONG_BENCHES := memory busy
 LAB_PARTS := kube-apiserver kubectl etcd metallb-0.11 metallb-0.15
 ROUTER_PARTS := gobgp
-LANES ?= 3
+LANES ?= 2
 FUZZ_DOCUMENTS ?= 200000
 HISTORIES ?= 500
 KILLS ?= 100
@@ -68,7 +68,7 @@ demo-bgp: install ## The same with BGP: a real FRR as the router, gobgpd on each
 	@$(BIN)/python -m tests.seeds.demo_bgp
 
 # The tiers of real daemons wait more than they work, so LANES of them run side by side, those that take longest first;
-# each shows its output when it is done. Two cores are busy with three.
+# each shows its output when it is done. A third makes two cores so busy that tests run into their deadlines.
 test: check test-unit lab routers nodes ## Everything that a change must pass
 	@echo "== $(LANES) at a time: cluster, seeds, bgp, nodes, lan =="
 	@$(MAKE) --no-print-directory --jobs=$(LANES) --output-sync=target test-cluster test-seeds test-bgp test-nodes test-lan

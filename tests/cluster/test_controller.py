@@ -158,7 +158,9 @@ def test_services_share_an_address_by_key_and_different_ports(site: Site) -> Non
 
 def test_api_server_that_restarts_is_followed_again(site: Site) -> None:
     site.configure(POOL)
-    site.start().await_event("configLoaded")
+    # On a busy machine an API server may be away for longer than a leader goes on without it, and rightly ends.
+    patience = ("--leader-elect-lease-duration=61s", "--leader-elect-renew-deadline=60s")
+    site.start(*patience).await_event("configLoaded")
     for number in range(3):
         site.api.restart(crash=True)
         site.service(f"app-{number}")
