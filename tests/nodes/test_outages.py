@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 MOVES = 2
 """Away from the owner and back to it, one fetch at a time."""
+SILENCE_S = 2
+"""A connection that its node does not know is reset by a pod, or dropped without a word: then a fetch waits this long.
+
+Were the address answered for by nobody for longer, more fetches than one a move would be lost.
+"""
 
 
 def test_rolling_restart_of_both_daemons_breaks_no_fetch_but_those_under_way_when_the_owner_changes(
@@ -29,7 +34,7 @@ def test_rolling_restart_of_both_daemons_breaks_no_fetch_but_those_under_way_whe
     def fetch_on() -> None:
         while not is_over.is_set():
             try:
-                fetched.append(site.client.fetch(f"http://{IPV4}/", timeout_s=5))
+                fetched.append(site.client.fetch(f"http://{IPV4}/", timeout_s=SILENCE_S))
             except ConnectionError as error:
                 lost.append(str(error))
 
@@ -46,7 +51,6 @@ def test_rolling_restart_of_both_daemons_breaks_no_fetch_but_those_under_way_whe
         fetching.join()
 
     assert len(lost) <= MOVES, lost
-    assert [error for error in lost if "reset" not in error] == []
     site.await_owner(IPV4, owner)
 
 
