@@ -27,6 +27,8 @@ _LONGEST_CONNECT_S = 65535
 _INTERNAL, _EXTERNAL = "internal", "external"
 _LONGEST_INTERFACE = 15
 """Linux's IFNAMSIZ without the NUL."""
+_UNKNOWN = ipaddress.IPv4Address(0)
+"""The address of a router that is not given, or is none; that is an error by then."""
 _NOT_HONOURED = "cannot be honoured here: remove it, or leave this peer to MetalLB's FRR mode"
 _UNKNOWN_PROFILE = "is no BFDProfile of this configuration: create it, or remove the line"
 
@@ -62,20 +64,6 @@ class Surroundings:
     by_schema: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Asns:
-    """AS numbers of a BGPPeer, in the model's terms; 0 where one is missing."""
-
-    mine: int
-    peer: int
-    local: int | None = None
-    is_dynamic: bool = False
-
-    @property
-    def session(self) -> int:
-        return self.mine if self.local is None else self.local
-
-
 class PeerResources:
     """Reads the BGPPeers of one set of objects."""
 
@@ -109,14 +97,13 @@ class PeerResources:
     def _peer(self, fields: Fields, resource: Resource) -> Peer | None:
         errors = len(self._findings.errors)
         self._refuse_what_is_not_honoured(fields)
-        asns = self._asns(fields)
+        sides = self._sides(fields)
         address = self._values.ip(fields, "peerAddress", missing="is missing: give the IP address of the router")
         hold_s, keepalive_ns = self._timer_values(fields)
         selectors, _ = self._selectors.selectors(fields, "nodeSelectors")
-        peer = Peer(
-            my_asn=asns.mine,
-            peer_asn=asns.peer,
-            address=address or ipaddress.IPv4Address(0),
+        peer = replace(
+            sides,
+            address=address or _UNKNOWN,
             port=self._decoder.number(fields, "peerPort", 0, _HIGHEST_PORT if self._by_schema else UINT16)
             or DEFAULT_BGP_PORT,
             source_address=self._values.source_address(fields, "sourceAddress", address),
@@ -126,12 +113,10 @@ class PeerResources:
             node_selectors=selectors,
             password=self._password(fields, resource.key.namespace),
             bfd_profile=self._values.profile(fields, "bfdProfile", self._profiles, _UNKNOWN_PROFILE),
-            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgpMultiHop", asns.session, asns.peer),
+            ebgp_multihop=self._values.ebgp_multihop(fields, "ebgpMultiHop", sides.session_asn, sides.peer_asn),
             connect_time_s=self._connect_time_s(fields),
             graceful_restart=self._decoder.flag(fields, "enableGracefulRestart", default=False),
             dual_stack=self._decoder.flag(fields, "dualStackAddressFamily", default=False),
-            dynamic_asn=asns.is_dynamic,
-            local_asn=asns.local,
             vrf=self._vrf(fields),
             name=resource.key.name,
         )
@@ -150,12 +135,13 @@ class PeerResources:
             text = "has no effect, as in MetalLB since 0.15: remove the line"
             self._decoder.warn(fields, "disableMP", text, value="true")
 
-    def _asns(self, fields: Fields) -> _Asns:
+    def _sides(self, fields: Fields) -> Peer:
+        """Read which autonomous systems speak to each other: a peer that lacks everything else."""
         mine = self._values.asn(fields, "myASN", "the cluster")
         local = self._decoder.number(fields, "localASN", 1, UINT32, asn=True)
         relation = self._decoder.text_field(fields, "dynamicASN")
         if not relation:
-            return _Asns(mine, self._values.asn(fields, "peerASN", "the router"), local)
+            return Peer(mine, self._values.asn(fields, "peerASN", "the router"), _UNKNOWN, local_asn=local)
         if relation not in {_INTERNAL, _EXTERNAL}:
             text = f"must be {_INTERNAL}, for a router of the cluster's own AS, or {_EXTERNAL}"
             self._decoder.error(fields, "dynamicASN", text, value=shown(relation))
@@ -165,7 +151,8 @@ class PeerResources:
         elif relation == _INTERNAL and local is not None:
             text = "must not be there beside `localASN`, which a router of the cluster's own AS is not told"
             self._decoder.error(fields, "dynamicASN", text, value=shown(relation))
-        return _Asns(mine, mine if relation == _INTERNAL else ANY_OTHER_ASN, local, is_dynamic=True)
+        theirs = mine if relation == _INTERNAL else ANY_OTHER_ASN
+        return Peer(mine, theirs, _UNKNOWN, local_asn=local, dynamic_asn=True)
 
     def _vrf(self, fields: Fields) -> str:
         name = self._decoder.text_field(fields, "vrf") or ""
