@@ -16,9 +16,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from tests.bench.apart import apart
 from tests.bench.api_cluster import ApiCluster, Phase
 from tests.bench.controllers import LEGACY, METALPY, NEWER, Program, install_custom_resources
+from tests.bench.processors import apart
 from tests.bench.report import line
 
 OURS_S = 300

@@ -14,11 +14,11 @@ import asyncio
 import os
 import sys
 import time
-from pathlib import Path
 
 from metalpy.model import SHARING_ANNOTATION
 from tests.bench.answers import Answers
 from tests.bench.etcd_services import Change, creation, deletion, service, write
+from tests.bench.processors import yield_processors
 from tests.bench.report import line
 from tests.bench.speaker_site import KERNEL, OURS, SpeakerSite
 from tests.lab import sandbox
@@ -27,13 +27,6 @@ ROUND_S = 0.2
 PAUSE_S = 0.4
 """Between two rounds of asking, which alone take half of the processors: the cluster is to get on meanwhile."""
 Figures = dict[str, Answers]
-
-
-def yield_processors(*pids: int) -> None:
-    """Let all threads of these processes run only when no other wants to."""
-    for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
 
 
 def ask(site: SpeakerSite, figures: Figures) -> None:

@@ -1,4 +1,4 @@
-"""An API server on processors of its own, as in real life, where it has a machine of its own."""
+"""Who gets the processors: in real life an API server has a machine of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tests.lab.kube.control_plane import ControlPlane
 
@@ -27,7 +27,16 @@ def apart(api: ControlPlane) -> Iterator[None]:
         _keep_to(everything, api.api_server.pid, api.etcd.pid)
 
 
+def yield_processors(*pids: int) -> None:
+    """Let all threads of these processes run only when no other wants to."""
+    for thread in _threads(pids):
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
+
 def _keep_to(processors: set[int], *pids: int) -> None:
-    for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), processors)
+    for thread in _threads(pids):
+        os.sched_setaffinity(thread, processors)
+
+
+def _threads(pids: Iterable[int]) -> list[int]:
+    return [int(thread.name) for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
