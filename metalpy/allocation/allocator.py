@@ -123,6 +123,11 @@ class Allocator:
         """Give what a Service holds."""
         return self._holdings.get(key)
 
+    def holdings_of(self, addresses: Iterable[IPAddress]) -> dict[ObjectKey, Holding]:
+        """Give what everybody holds who holds one of these addresses."""
+        users = (self._uses[address].users for address in addresses if address in self._uses)
+        return {key: self._holdings[key] for keys in users for key in keys}
+
     def pool_of(self, addresses: Sequence[IPAddress]) -> str | None:
         """Name the one pool that contains all these addresses, if there is one."""
         space = self._book.common_pool(addresses)

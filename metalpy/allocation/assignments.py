@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from metalpy.allocation.allocator import Holding, PoolCounts
-    from metalpy.model import Config, ObjectKey
+    from metalpy.model import Config, IPAddress, ObjectKey
 
 _AFTER_ALL_TIMES = "~"
 """Sorts after every RFC 3339 time: a Service without a creation time counts as the youngest."""
@@ -32,6 +32,11 @@ _asked_by = attrgetter(*(each.name for each in fields(Service) if each.name not 
 
 def _seniority(service: Service) -> tuple[str, str, str]:
     return service.created or _AFTER_ALL_TIMES, service.key.namespace, service.key.name
+
+
+def _version(service: Service) -> int:
+    """Give the order in which an API server wrote Services; those of a file have none."""
+    return int(service.resource_version) if service.resource_version.isdecimal() else 0
 
 
 def _asks(service: Service) -> bool:
@@ -58,6 +63,8 @@ class Assignments:
         self._waiting: set[ObjectKey] = set()
         self._spares = False
         self._spared: set[ObjectKey] = set()
+        self._unread: set[ObjectKey] = set()
+        """Those of which the status was written and not read since."""
 
     def holding(self, key: ObjectKey) -> Holding | None:
         """Give what a Service holds."""
@@ -112,31 +119,64 @@ class Assignments:
     def update(self, changes: Mapping[ObjectKey, Service | None]) -> list[Outcome]:
         """Take in changed Services (None: gone) and bring them, and all that wait, to rest.
 
-        A Service whose new status names addresses that fit keeps them, before another gets a new one.
+        A Service whose new status names addresses that fit keeps them, before another gets a new one, and also
+        before one to which they are promised only.
         """
         freed = False
         changed: list[Service] = []
-        for key, written in changes.items():
-            if written is None:
-                self._services.pop(key, None)
+        displaced: set[ObjectKey] = set()
+        for key in (key for key, service in changes.items() if service is None):
+            self._services.pop(key, None)
+            self._as_written.pop(key, None)
+            self._waiting.discard(key)
+            self._spared.discard(key)
+            self._unread.discard(key)
+            freed |= self._allocator.release(key)
+        for written in sorted((service for service in changes.values() if service), key=_version):
+            key, service = written.key, written
+            if written.newer == NO_NEWER_WISHES:
                 self._as_written.pop(key, None)
-                self._waiting.discard(key)
-                self._spared.discard(key)
-                freed |= self._allocator.release(key)
             else:
-                service = written
-                if written.newer == NO_NEWER_WISHES:
-                    self._as_written.pop(key, None)
-                else:
-                    self._as_written[key] = written
-                    service = self._read(written)
-                if not self._is_echo(service):
-                    changed.append(service)
-                self._services[key] = service
+                self._as_written[key] = written
+                service = self._read(written)
+            if not self._is_echo(service):
+                changed.append(service)
+                displaced |= self._displaced_by(service)
+            self._services[key] = service
+            self._unread.discard(key)
         if not self._configured:
             return []
         self._adopt(service for service in changed if self._allocator.holding(service.key) is None)
-        return self._settle(changed, freed=freed)
+        return self._settle([*changed, *(self._services[key] for key in displaced)], freed=freed or bool(displaced))
+
+    def _displaced_by(self, service: Service) -> set[ObjectKey]:
+        """Let a Service have what another writer put into its status, although it was decided to give it to others.
+
+        Gives those others. Where two controllers write without an election, the first write that names an address
+        counts for both: it is the first that is read. If each stood by what it has decided, they would undo each
+        other's writes for ever.
+        """
+        known = self._services.get(service.key)
+        addresses = status_addresses(service) or ()
+        if known and addresses == status_addresses(known):
+            return set()
+        holdings = self._allocator.holdings_of(addresses)
+        later = {key for key in holdings if key != service.key and not self._is_read_to_have(key, addresses)}
+        if not later or adopts(service, self._allocator):
+            return set()
+        for key in later:
+            self._allocator.release(key)
+        demand = adopts(service, self._allocator)
+        if demand is None:
+            for key in later:
+                self._allocator.hold(holdings[key].addresses, holdings[key].demand)
+            return set()
+        self._allocator.hold(addresses, demand)
+        return later
+
+    def _is_read_to_have(self, key: ObjectKey, addresses: Iterable[IPAddress]) -> bool:
+        """Tell whether a Service's status was read, not only written, with one of these addresses."""
+        return key not in self._unread and not set(addresses).isdisjoint(status_addresses(self._services[key]) or ())
 
     def _is_echo(self, service: Service) -> bool:
         """Tell whether a Service comes back with a new version number alone, and has what it should have.
@@ -159,6 +199,7 @@ class Assignments:
         key = outcome.service.key
         if self._services.get(key) is outcome.service:
             self._services[key] = replace(outcome.service, ingress=outcome.ingress)
+            self._unread.add(key)
 
     def _adopt(self, services: Iterable[Service]) -> None:
         for service in sorted(services, key=_seniority):
