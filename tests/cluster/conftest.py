@@ -11,10 +11,20 @@ from tests.cluster.controllers import Site
 from tests.lab.kube.control_plane import ControlPlane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a test that failed what its controllers said last."""
+    report = yield
+    if report.failed:
+        for site in (value for value in item.funcargs.values() if isinstance(value, Site)):
+            report.sections += site.last_words()
+    return report
 
 
 @pytest.fixture(scope="session")

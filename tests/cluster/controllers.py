@@ -25,6 +25,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 NAMESPACE = "metallb-system"
 USER = f"system:serviceaccount:{NAMESPACE}:controller"
 CONVERGED_S = 30
+LAST_LINES = 40
+"""How much of a log is shown with a test that failed."""
 
 
 def deployed(file: str) -> list[Object]:
@@ -56,6 +58,10 @@ class Site:
             controller.kill()
         self._stack.close()
         self.api.wipe(but_definitions=self._definitions is not None)
+
+    def last_words(self) -> list[tuple[str, str]]:
+        """Give the name and the end of each controller's log."""
+        return [controller.last_words() for controller in self._controllers]
 
     def grant(self, rbac: Sequence[Object]) -> None:
         """Create the namespace and these accounts, roles and bindings."""
@@ -147,6 +153,11 @@ class Controller:
     def log(self) -> list[Object]:
         """Read what it has logged."""
         return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines() if line[:1] == "{"]
+
+    def last_words(self) -> tuple[str, str]:
+        """Give the name and the end of the log, and how the process ended."""
+        lines = self._log.read_text(encoding="utf-8").splitlines(keepends=True)
+        return self._log.name, f"{''.join(lines[-LAST_LINES:])}(exit status: {self.process.poll()})"
 
     def await_log(self, condition: Callable[[Object], bool], what: str) -> Object:
         """Wait for a line."""

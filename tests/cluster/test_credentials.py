@@ -68,7 +68,8 @@ def test_leader_and_standby_read_the_next_token_in_a_kubeconfigs_file(site: Site
     token = Token(site, tmp_path / "token")
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(kubeconfig_text(site.api.url, site.api.ca, token_file=token.file), encoding="utf-8")
-    times = ("--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=1s")
+    # Seconds without the API server, on a busy machine, must not end a leader.
+    times = ("--leader-elect-lease-duration=12s", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=1s")
     site.configure(POOL)
     leader = site.start(*times, kubeconfig=kubeconfig)
     leader.await_event("stateSynced")
