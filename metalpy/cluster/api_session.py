@@ -19,7 +19,7 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 from yarl import URL
 
-from metalpy.cluster.connections import watchful_socket
+from metalpy.cluster.connections import Connections
 from metalpy.cluster.credentials import Credentials, remove_files, source
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
@@ -44,8 +44,8 @@ REQUEST_S = 60
 SILENCE_S = 330
 """A watch that is silent for longer than the server lets it live is dead."""
 
-FAREWELL_S = 0.25
-"""What aiohttp asks to be given: connections under TLS end a moment after their session."""
+FAREWELL_S = 2.0
+"""How long connections may take to end after their session: one that hangs does not hold up the program."""
 
 RETRY_S = 1.0
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 401, 403, 404, 409, 410
@@ -84,6 +84,7 @@ class ApiSession:
             "proxy": configuration.proxy,
             "proxy_headers": configuration.proxy_headers,
         }
+        self._connections = Connections()
         self._way = {name: value for name, value in way.items() if value}
 
     @classmethod
@@ -103,7 +104,9 @@ class ApiSession:
     async def __aenter__(self) -> Self:
         rest = self.client.rest_client
         rest.pool_manager = self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=watchful_socket),
+            connector=aiohttp.TCPConnector(
+                limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=self._connections.socket
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,
         )
@@ -113,7 +116,7 @@ class ApiSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.close()
-        await asyncio.sleep(FAREWELL_S)
+        await self._connections.closed(FAREWELL_S)
 
     async def answers(self) -> None:
         """Wait until the API server answers at all; a cluster that starts as a whole starts us before it."""

@@ -6,8 +6,11 @@ news from there until its time is over, minutes later, though the same address l
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 from typing import Any
+from weakref import WeakSet
 
 QUIET_S, AGAIN_S, TRIES = 20, 5, 4
 """A connection that is quiet for so long is asked whether the other end is there, and again, so many times."""
@@ -23,17 +26,38 @@ _OPTIONS = (
 )
 """`tcp(7)`."""
 
+_LOOK_S = 0.01
+"""Sockets do not tell that they were closed."""
+
 _AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 
 
-def watchful_socket(address: _AddressInfo) -> socket.socket:
-    """Make a socket for one of `getaddrinfo`'s results. Raises `OSError`."""
-    family, kind, protocol, *_ = address
-    made = socket.socket(family, kind, protocol)
-    try:
-        for option in _OPTIONS:
-            made.setsockopt(*option)
-    except OSError:
-        made.close()
-        raise
-    return made
+class Connections:
+    """Makes such connections, and knows when they are closed."""
+
+    def __init__(self) -> None:
+        self._made: WeakSet[socket.socket] = WeakSet()
+
+    def socket(self, address: _AddressInfo) -> socket.socket:
+        """Make the socket of one, for one of `getaddrinfo`'s results. Raises `OSError`."""
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._made.add(made)
+        try:
+            for option in _OPTIONS:
+                made.setsockopt(*option)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    async def closed(self, limit_s: float) -> None:
+        """Wait until none is open, but not for longer than `limit_s` seconds.
+
+        Under TLS one ends some time after it was closed, when the other end has said goodbye too; aiohttp waits only
+        for those that were idle.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while any(each.fileno() >= 0 for each in self._made):  # noqa: ASYNC110 - sockets set no event
+                    await asyncio.sleep(_LOOK_S)
