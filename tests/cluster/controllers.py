@@ -25,6 +25,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 NAMESPACE = "metallb-system"
 USER = f"system:serviceaccount:{NAMESPACE}:controller"
 CONVERGED_S = 30
+PATIENT = ("--leader-elect-lease-duration=61s", "--leader-elect-renew-deadline=60s")
+"""Flags for tests that restart the API server: on a busy machine it may be away for longer than a leader goes on
+without it, which then rightly ends."""
 LAST_LINES = 40
 """How much of a log is shown with a test that failed."""
 

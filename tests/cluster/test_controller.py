@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from tests.cluster.controllers import NAMESPACE, Site, deployed
+from tests.cluster.controllers import NAMESPACE, PATIENT, Site, deployed
 
 POOL = "address-pools:\n- {name: default, protocol: layer2, addresses: [10.206.65.234-10.206.65.253]}\n"
 SMALL = "- {name: expensive, protocol: layer2, auto-assign: false, addresses: [10.206.65.224/31]}\n"
@@ -158,9 +158,7 @@ def test_services_share_an_address_by_key_and_different_ports(site: Site) -> Non
 
 def test_api_server_that_restarts_is_followed_again(site: Site) -> None:
     site.configure(POOL)
-    # On a busy machine an API server may be away for longer than a leader goes on without it, and rightly ends.
-    patience = ("--leader-elect-lease-duration=61s", "--leader-elect-renew-deadline=60s")
-    site.start(*patience).await_event("configLoaded")
+    site.start(*PATIENT).await_event("configLoaded")
     for number in range(3):
         site.api.restart(crash=True)
         site.service(f"app-{number}")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.chronicle import FLAGS, chronicle
 from tests.cluster.churn import BASE, Churn, ingress, is_ours, moved, shortcomings
-from tests.cluster.controllers import CONVERGED_S, Site
+from tests.cluster.controllers import CONVERGED_S, PATIENT, Site
 from tests.cluster.sides import SERVICES
 from tests.lab.kube.control_plane import ControlPlane
 from tests.lab.wait import wait_until
@@ -62,7 +62,7 @@ def test_controller_that_is_killed_again_and_again_keeps_every_address(site: Sit
 def test_api_server_that_is_killed_again_and_again_sees_no_wrong_write(site: Site) -> None:
     churn = Churn(site.api.admin, SEED)
     churn.change(30)
-    _await_work(site.start(_ME))
+    _await_work(site.start(_ME, *PATIENT))
     for _ in range(OUTAGES):
         churn.change(churn.dice.randint(1, 60))
         site.api.restart(crash=True)

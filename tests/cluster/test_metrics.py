@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cluster.controllers import CONVERGED_S, Site
+from tests.cluster.controllers import CONVERGED_S, PATIENT, Site
 from tests.lab.kube.server import free_ports
 from tests.lab.wait import wait_until
 
@@ -73,7 +73,7 @@ def site(api_server: ControlPlane, tmp_path: Path) -> Iterator[Site]:
 def test_page_has_the_references_metrics_by_name_type_and_labels_and_ours_beside_them(site: Site) -> None:
     (port,) = free_ports(1)
     site.service("nginx")
-    site.start("--port", str(port))
+    site.start("--port", str(port), *PATIENT)
     site.await_addresses("nginx", "10.60.0.0")
     site.api.restart(crash=True)
     site.service("second")
