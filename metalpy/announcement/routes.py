@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,7 +75,12 @@ class Announcement:
 
 def audience(routes: Routes) -> tuple[str, ...]:
     """Name the peers that see any of the routes, ascending; one without a name by its address."""
-    peers = (peer for variants in routes.values() for _, audience in variants for peer in audience)
+    return _names(tuple(routes.values()))
+
+
+@functools.lru_cache(64)  # those of one pool are alike, and ten thousand Services may have one
+def _names(of: tuple[Variants, ...]) -> tuple[str, ...]:
+    peers = (peer for variants in of for _, audience in variants for peer in audience)
     return tuple(sorted({peer.name or str(peer.address) for peer in peers}))
 
 

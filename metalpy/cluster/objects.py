@@ -50,6 +50,10 @@ HIGHEST_PORT = 65535
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
+_USUAL = {"ipMode": "VIP"}
+"""What the API server adds to each address; to write that anew each time would be a tenth of reading a Service."""
+_USUAL_TEXT = _JSON.encode(_USUAL)
+
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -232,6 +236,8 @@ def _ingress(status: Fields) -> tuple[Ingress, ...]:
 
 def _ingress_entry(fields: Fields) -> Ingress:
     rest = fields.rest("ip", "hostname")
+    if rest == _USUAL:
+        return Ingress(ip=fields.text("ip"), hostname=fields.text("hostname"), extra=_USUAL_TEXT)
     try:
         extra = _JSON.encode(rest) if rest else ""
     except ValueError as error:

@@ -31,8 +31,9 @@ BACK_OFF_MOST_S = 10.0
 SHORTEST_S = 1.0
 """A watch that ends sooner, and of which nothing was heard, was in vain: servers end none on purpose so soon."""
 
-_AT_ONCE = 50
-"""Objects of a list that are read between two turns of the event loop: two milliseconds' worth."""
+_AT_ONCE = 15
+"""Objects of a list that are read between two turns of the event loop: half a millisecond's worth, for a daemon has
+other things to begin meanwhile, and each takes a few dozen turns."""
 
 DOUBTS = 6
 """Lists from the past that are not believed, one after the other: some ten seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from metalpy.observe.http import DEFAULT_PORT
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
     from metalpy.cluster.interface import Cluster
@@ -53,12 +54,24 @@ class ClusterSettings:
     pod_uid: str = ""
     """The Pod that this runs in; what is shown in objects of an API server goes with it."""
 
-    @asynccontextmanager
-    async def open(self, traffic: Traffic, *, node: str = "") -> AsyncIterator[Cluster]:
-        """Open the cluster for a node's speaker, or for a controller; `traffic` counts what goes over an API server."""
-        # Each kind of cluster is imported by who has it. The official client alone costs 0.6 s and 56 MB.
+    def load(self) -> None:
+        """Import what `open` needs: each kind of cluster by who has it. The official client costs 0.6 s and 56 MB."""
         if isinstance(self.home, Manifests):
-            from metalpy.cluster.manifests import ManifestCluster  # noqa: PLC0415 - see above
+            import metalpy.cluster.manifests  # noqa: PLC0415 - see above
+        else:
+            import metalpy.cluster.kubernetes  # noqa: F401, PLC0415 - see above
+
+    @asynccontextmanager
+    async def open(
+        self, traffic: Traffic, *, node: str = "", after: Awaitable[None] | None = None
+    ) -> AsyncIterator[Cluster]:
+        """Open the cluster for a node's speaker, or for a controller; `traffic` counts what goes over an API server.
+
+        `after`: a `load` that was begun before.
+        """
+        await (after or asyncio.to_thread(self.load))
+        if isinstance(self.home, Manifests):
+            from metalpy.cluster.manifests import ManifestCluster  # noqa: PLC0415 - see `load`
 
             yield ManifestCluster(
                 self.home.directory,
@@ -69,9 +82,9 @@ class ClusterSettings:
                 writer=not node,
             )
             return
-        from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
-        from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see above
-        from metalpy.cluster.state_objects import Writer  # noqa: PLC0415 - see above
+        from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see `load`
+        from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see `load`
+        from metalpy.cluster.state_objects import Writer  # noqa: PLC0415 - see `load`
 
         async with await ApiSession.open(self.home.kubeconfig, traffic) as session:
             await session.answers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from metalpy.daemon.bgp_program import bgp_announcing
@@ -39,7 +40,8 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
         timing=Timing(repeat_s=speaker.garp_interval_s),
         asks_first=speaker.probe_before_announce,
     )
-    async with announcer as network, settings.open(seen.api, node=speaker.node) as cluster:
+    loading = asyncio.create_task(asyncio.to_thread(settings.load))  # while the reply process starts
+    async with announcer as network, settings.open(seen.api, node=speaker.node, after=loading) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)
