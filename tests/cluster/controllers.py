@@ -24,7 +24,7 @@ Object = dict[str, Any]
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAMESPACE = "metallb-system"
 USER = f"system:serviceaccount:{NAMESPACE}:controller"
-CONVERGED_S = 30
+CONVERGED_S = 60
 PATIENT = ("--leader-elect-lease-duration=61s", "--leader-elect-renew-deadline=60s")
 """Flags for tests that restart the API server: on a busy machine it may be away for longer than a leader goes on
 without it, which then rightly ends."""

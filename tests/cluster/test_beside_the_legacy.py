@@ -111,7 +111,7 @@ def test_service_of_another_class_is_taken_by_the_legacy_alone(sides: tuple[Ours
     assert [side.state()["theirs"] for side in sides] == [(), ("10.20.0.1",)]
 
 
-@pytest.mark.timeout(120 + 10 * HISTORIES)
+@pytest.mark.timeout(240 + 10 * HISTORIES)
 def test_random_histories_end_alike_but_for_what_is_named(sides: tuple[Ours, Legacy]) -> None:
     seen: Counter[Difference] = Counter()
     for seed in range(SEED, SEED + HISTORIES):

@@ -42,7 +42,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-@pytest.mark.timeout(120 + 5 * KILLS)
+@pytest.mark.timeout(240 + 5 * KILLS)
 def test_controller_that_is_killed_again_and_again_keeps_every_address(site: Site) -> None:
     churn = Churn(site.api.admin, SEED)
     churn.change(30)
@@ -58,7 +58,7 @@ def test_controller_that_is_killed_again_and_again_keeps_every_address(site: Sit
     _assert_all_is_well(site, churn)
 
 
-@pytest.mark.timeout(120 + 30 * OUTAGES)
+@pytest.mark.timeout(240 + 30 * OUTAGES)
 def test_api_server_that_is_killed_again_and_again_sees_no_wrong_write(site: Site) -> None:
     churn = Churn(site.api.admin, SEED)
     churn.change(30)

@@ -82,7 +82,7 @@ def _addresses(api: ControlPlane) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.timeout(300)  # three controllers, one after the other, and Services made one by one
+@pytest.mark.timeout(600)  # three controllers, one after the other, and Services made one by one
 def test_every_service_of_a_cluster_keeps_its_address_when_metallb_takes_over(
     cluster: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

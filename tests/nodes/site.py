@@ -21,7 +21,7 @@ Object = dict[str, Any]
 NAMESPACE = "metallb-system"
 SERVICES = "default"
 """The namespace of every Service here."""
-CONVERGED_S = 40
+CONVERGED_S = 60
 """How long a step's effect is waited for. Generous: a loaded machine must not look like a wrong result."""
 
 POOL = """\

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 LABELS = {"app": "metallb", "component": "speaker"}
-LEFT_S = 10
+LEFT_S = 20
 AUTO = "--config-source=auto"
 NEIGHBOUR_SETTINGS = {
     "base_reachable_time_ms": "500",

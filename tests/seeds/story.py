@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-CONVERGED_S = 20
+CONVERGED_S = 40
 """How long a story waits for a step's effect. Generous: a stuck machine must not look like a wrong result."""
 
 

@@ -108,7 +108,7 @@ class Migration:
         return found
 
 
-@pytest.mark.timeout(240)  # two sets of daemons and a router, one after the other
+@pytest.mark.timeout(480)  # two sets of daemons and a router, one after the other
 def test_moving_to_ours_and_to_custom_resources_loses_no_probe_and_no_address(
     control_plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

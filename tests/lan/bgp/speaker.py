@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 PROGRAM = (sys.executable, "-X", "dev", "-W", "error", "-m", "tests.lan.bgp_program")
 AS_IN_PRODUCTION = (sys.executable, "-m", "tests.lan.bgp_program")
 ROUTER_ID = "192.168.1.1"
-UP_S = 20
+UP_S = 40
 """gobgpd 3 waits for up to 9 s before it calls a peer."""
-SOON_S = 10
+SOON_S = 20
 
 
 def gobgpd(version: int) -> str:

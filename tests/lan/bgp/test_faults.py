@@ -40,7 +40,7 @@ LASTING = tuple(f"198.51.100.{number}/32" for number in range(1, 21))
 HANG_S = 3
 CALL_S = 2.5
 """gobgpd 4 calls a new peer within 2 s."""
-LONG = pytest.mark.timeout(120 + 15 * (KILLS + RESTARTS) + 2 * CUT_S)
+LONG = pytest.mark.timeout(240 + 15 * (KILLS + RESTARTS) + 2 * CUT_S)
 KILLED, ENDED = signal.SIGKILL, signal.SIGTERM
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from metalpy.model import Endpoint, Node, ObjectKey, Service
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 Logs = list[MutableMapping[str, Any]]
 
