@@ -105,7 +105,7 @@ class ApiSession:
         rest = self.client.rest_client
         rest.pool_manager = self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=self._connections.socket
+                limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=self._connections.socket_for
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,

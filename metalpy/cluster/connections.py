@@ -38,7 +38,7 @@ class Connections:
     def __init__(self) -> None:
         self._made: WeakSet[socket.socket] = WeakSet()
 
-    def socket(self, address: _AddressInfo) -> socket.socket:
+    def socket_for(self, address: _AddressInfo) -> socket.socket:
         """Make the socket of one, for one of `getaddrinfo`'s results. Raises `OSError`."""
         family, kind, protocol, *_ = address
         made = socket.socket(family, kind, protocol)

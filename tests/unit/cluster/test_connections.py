@@ -13,7 +13,7 @@ LONG_S, SHORT_S = 60, 0.05
 
 async def test_end_of_the_last_connection_is_waited_for() -> None:
     connections = Connections()
-    first, last = connections.socket(ADDRESS), connections.socket(ADDRESS)
+    first, last = connections.socket_for(ADDRESS), connections.socket_for(ADDRESS)
     waiting = asyncio.create_task(connections.closed(LONG_S))
     first.close()
     assert not (await asyncio.wait((waiting,), timeout=SHORT_S))[0]
@@ -24,7 +24,7 @@ async def test_end_of_the_last_connection_is_waited_for() -> None:
 
 async def test_connection_that_stays_is_not_waited_for_longer_than_that() -> None:
     connections = Connections()
-    with connections.socket(ADDRESS) as stays:
+    with connections.socket_for(ADDRESS) as stays:
         await connections.closed(SHORT_S)
         assert stays.fileno() >= 0
 
