@@ -34,12 +34,14 @@ _PAGES = Path(__file__).with_name("pages.py")
 _FETCH = """
 import socket, sys
 host, port, path, timeout_s = sys.argv[1:]
+stage = "connecting"
 try:
     with socket.create_connection((host, int(port)), float(timeout_s)) as connection:
+        stage = "connected"
         connection.sendall(f"GET {path} HTTP/1.0\\r\\nHost: {host}\\r\\n\\r\\n".encode())
         answer = connection.makefile("rb").read()
 except OSError as error:
-    sys.exit(str(error))
+    sys.exit(f"{stage}: {error}")
 head, _, body = answer.partition(b"\\r\\n\\r\\n")
 status = head.partition(b"\\r\\n")[0]
 if status.split()[1:2] != [b"200"]:
@@ -139,7 +141,11 @@ class Host:
         _ip("-n", self.name, "neigh", "replace", ip, "dev", "eth0", "use")
 
     def fetch(self, url: str, *, timeout_s: float = 2) -> str:
-        """Get a page over HTTP from this host. Raises `ConnectionError`, after `timeout_s` seconds at the latest."""
+        """Get a page over HTTP from this host.
+
+        Raises `ConnectionError`, with no step longer than `timeout_s` seconds; its message tells whether that was
+        while `connecting` or once `connected`.
+        """
         parts = urllib.parse.urlsplit(url)
         place = [parts.hostname or "", str(parts.port or 80), parts.path or "/"]
         done = self.run([sys.executable, "-I", "-c", _FETCH, *place, str(timeout_s)], check=False)

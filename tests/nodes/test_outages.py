@@ -16,7 +16,7 @@ MOVES = 2
 SILENCE_S = 2
 """A connection that its node does not know is reset by a pod, or dropped without a word: then a fetch waits this long.
 
-Were the address answered for by nobody for longer, more fetches than one a move would be lost.
+A new connection is to be had within that time at every moment: somebody answers for the address.
 """
 
 
@@ -51,7 +51,7 @@ def test_rolling_restart_of_both_daemons_breaks_no_fetch_but_those_under_way_whe
         fetching.join()
 
     assert len(lost) <= MOVES, lost
-    assert [error for error in lost if "reset" not in error and "timed out" not in error] == []
+    assert [error for error in lost if "connected: " not in error] == []
     site.await_owner(IPV4, owner)
 
 
