@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _LINES_AT_ONCE = 10
-"""Logged between two turns of the event loop."""
+_PAUSE_S = 0.001
+"""So many lines are logged, then for so long none: gRPC, which has routes to stream just then, has a thread of its own
+that hardly gets a turn while the event loop never sleeps."""
 
 
 class Speaker:
@@ -218,7 +220,7 @@ class Speaker:
         for number, log in enumerate(words, 1):
             log()
             if number % _LINES_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _warn_users(self, address: IPAddress, reason: str, message: str) -> None:
         """Warn the users of each Service whose address it is."""
