@@ -28,6 +28,9 @@ CONVERGED_S = 60
 PATIENT = ("--leader-elect-lease-duration=61s", "--leader-elect-renew-deadline=60s")
 """Flags for tests that restart the API server: on a busy machine it may be away for longer than a leader goes on
 without it, which then rightly ends."""
+BRISK = ("--leader-elect-lease-duration=12s", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=1s")
+"""Flags for tests in which another controller takes over: soon, but seconds without the API server, as a busy machine
+has them, end no leader."""
 LAST_LINES = 40
 """How much of a log is shown with a test that failed."""
 

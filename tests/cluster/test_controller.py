@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from tests.cluster.controllers import NAMESPACE, PATIENT, Site, deployed
+from tests.cluster.controllers import BRISK, NAMESPACE, PATIENT, Site, deployed
 
 POOL = "address-pools:\n- {name: default, protocol: layer2, addresses: [10.206.65.234-10.206.65.253]}\n"
 SMALL = "- {name: expensive, protocol: layer2, auto-assign: false, addresses: [10.206.65.224/31]}\n"
@@ -166,12 +166,10 @@ def test_api_server_that_restarts_is_followed_again(site: Site) -> None:
 
 
 def test_second_controller_stands_by_and_takes_over(site: Site) -> None:
-    # Seconds without the API server, on a busy machine, must not end a leader.
-    times = ("--leader-elect-lease-duration=12s", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=1s")
     site.configure(POOL)
-    first = site.start(*times)
+    first = site.start(*BRISK)
     first.await_event("stateSynced")
-    second = site.start(*times)
+    second = site.start(*BRISK)
     second.await_log(lambda line: line["msg"] == "waiting to lead", "the second one waits")
     site.service("a")
     site.await_addresses("a", "10.206.65.234")
@@ -181,7 +179,7 @@ def test_second_controller_stands_by_and_takes_over(site: Site) -> None:
     site.await_addresses("b", "10.206.65.235")
     second.await_event("stateSynced")
 
-    third = site.start(*times)
+    third = site.start(*BRISK)
     third.await_log(lambda line: line["msg"] == "waiting to lead", "the third one waits")
     assert second.stop() == 0
     site.service("c")

@@ -9,7 +9,7 @@ from kubernetes.aio.config import incluster_config
 
 from metalpy.cluster.api_session import UNAUTHORIZED, ApiError, ApiSession
 from metalpy.cluster.traffic import Uncounted
-from tests.cluster.controllers import NAMESPACE, Site
+from tests.cluster.controllers import BRISK, NAMESPACE, Site
 from tests.lab.kube.client import ApiRefusal
 from tests.lab.kube.kubeconfig import kubeconfig_text
 from tests.lab.wait import wait_until
@@ -68,12 +68,10 @@ def test_leader_and_standby_read_the_next_token_in_a_kubeconfigs_file(site: Site
     token = Token(site, tmp_path / "token")
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(kubeconfig_text(site.api.url, site.api.ca, token_file=token.file), encoding="utf-8")
-    # Seconds without the API server, on a busy machine, must not end a leader.
-    times = ("--leader-elect-lease-duration=12s", "--leader-elect-renew-deadline=10s", "--leader-elect-retry-period=1s")
     site.configure(POOL)
-    leader = site.start(*times, kubeconfig=kubeconfig)
+    leader = site.start(*BRISK, kubeconfig=kubeconfig)
     leader.await_event("stateSynced")
-    standby = site.start(*times, kubeconfig=kubeconfig)
+    standby = site.start(*BRISK, kubeconfig=kubeconfig)
     standby.await_log(lambda line: line["msg"] == "waiting to lead", "the second one waits")
 
     token.pass_on()
