@@ -126,12 +126,7 @@ class Assignments:
         changed: list[Service] = []
         displaced: set[ObjectKey] = set()
         for key in (key for key, service in changes.items() if service is None):
-            self._services.pop(key, None)
-            self._as_written.pop(key, None)
-            self._waiting.discard(key)
-            self._spared.discard(key)
-            self._unread.discard(key)
-            freed |= self._allocator.release(key)
+            freed |= self._forget(key)
         for written in sorted((service for service in changes.values() if service), key=_version):
             key, service = written.key, written
             if written.newer == NO_NEWER_WISHES:
@@ -141,13 +136,23 @@ class Assignments:
                 service = self._read(written)
             if not self._is_echo(service):
                 changed.append(service)
-                displaced |= self._displaced_by(service)
+                if self._configured:
+                    displaced |= self._displaced_by(service)
             self._services[key] = service
             self._unread.discard(key)
         if not self._configured:
             return []
         self._adopt(service for service in changed if self._allocator.holding(service.key) is None)
         return self._settle([*changed, *(self._services[key] for key in displaced)], freed=freed or bool(displaced))
+
+    def _forget(self, key: ObjectKey) -> bool:
+        """Take in that a Service is gone. Tells whether it held anything."""
+        self._services.pop(key, None)
+        self._as_written.pop(key, None)
+        self._waiting.discard(key)
+        self._spared.discard(key)
+        self._unread.discard(key)
+        return self._allocator.release(key)
 
     def _displaced_by(self, service: Service) -> set[ObjectKey]:
         """Let a Service have what another writer put into its status, although it was decided to give it to others.
