@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from metalpy.model import IPNetwork, ObjectKey, Peer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
-    """One prefix: who wants what of it, and what is announced."""
+    """One prefix: who wants what of it, and what is announced. Itself a key, as networks are costly to hash."""
 
     prefix: IPNetwork
     wanted: dict[Variants, int] = field(default_factory=dict)
@@ -56,21 +56,18 @@ class RouteTable:
 
         When the peers change, this takes the routes of all Services anew.
         """
-        touched: dict[int, _Entry] = {}
-        """By the identity of each: networks are costly to hash."""
+        touched: dict[_Entry, None] = {}
         for service, routes in changes.items():
             before = self._routes.pop(service, {})
             if routes:
                 self._routes[service] = dict(routes)
             for prefix, variants in before.items():
                 if routes.get(prefix) != variants:
-                    entry = self._count(prefix, variants, -1)
-                    touched[id(entry)] = entry
+                    touched[self._count(prefix, variants, -1)] = None
             for prefix, variants in routes.items():
                 if not before or before.get(prefix) != variants:
-                    entry = self._count(prefix, variants, 1)
-                    touched[id(entry)] = entry
-        return tuple(each for entry in touched.values() if (each := self._settle(entry)) is not None)
+                    touched[self._count(prefix, variants, 1)] = None
+        return tuple(each for entry in touched if (each := self._settle(entry)) is not None)
 
     def _count(self, prefix: IPNetwork, variants: Variants, change: int) -> _Entry:
         entry = self._entries.get(prefix)
