@@ -236,13 +236,18 @@ def _ingress(status: Fields) -> tuple[Ingress, ...]:
 
 def _ingress_entry(fields: Fields) -> Ingress:
     rest = fields.rest("ip", "hostname")
-    if rest == _USUAL:
-        return Ingress(ip=fields.text("ip"), hostname=fields.text("hostname"), extra=_USUAL_TEXT)
     try:
-        extra = _JSON.encode(rest) if rest else ""
+        extra = _extra(rest)
     except ValueError as error:
         raise fields.wrong("", "holds a number that JSON does not know") from error
     return Ingress(ip=fields.text("ip"), hostname=fields.text("hostname"), extra=extra)
+
+
+def _extra(rest: dict[str, Any]) -> str:
+    """Write the fields that metalpy does not read. Raises `ValueError` for a number that JSON does not know."""
+    if rest == _USUAL:
+        return _USUAL_TEXT
+    return _JSON.encode(rest) if rest else ""
 
 
 def _slice_endpoints(fields: Fields) -> Iterator[Endpoint]:
