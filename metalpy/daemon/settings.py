@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -69,7 +68,8 @@ class ClusterSettings:
 
         `after`: a `load` that was begun before.
         """
-        await (after or asyncio.to_thread(self.load))
+        if after:
+            await after
         if isinstance(self.home, Manifests):
             from metalpy.cluster.manifests import ManifestCluster  # noqa: PLC0415 - see `load`
 
