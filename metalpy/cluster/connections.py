@@ -54,8 +54,8 @@ class Connections:
     async def closed(self, limit_s: float) -> None:
         """Wait until none is open, but not for longer than `limit_s` seconds.
 
-        Under TLS one ends some time after it was closed, when the other end has said goodbye too; aiohttp waits only
-        for those that were idle.
+        Under TLS one ends some time after it was closed, when the other end has said goodbye too; aiohttp does not
+        wait for those that were closed before their session.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
