@@ -1,4 +1,4 @@
-"""Runs that have to do with an API server. Who has none does not import this: the official client is large."""
+"""Runs that have to do with an API server. Who has none does not import this: what speaks HTTP is large."""
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 
 import click
 
 from metalpy import __version__
+from metalpy.heap import importing
 
 _COMMANDS = {
     "check": "Say what is wrong with a configuration, and where.",
@@ -31,11 +31,8 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        gc.disable()  # modules come to stay: the collector would look through them a hundred times
-        try:
+        with importing():
             command: click.Command = getattr(importlib.import_module(f"metalpy.cli.{cmd_name}"), cmd_name)
-        finally:
-            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -16,8 +16,7 @@ from metalpy.cli.options import (
     controller_settings,
     http_settings,
 )
-from metalpy.daemon import programs
-from metalpy.daemon.controller_program import run_controller
+from metalpy.heap import importing
 from metalpy.observe import logs
 
 
@@ -28,5 +27,9 @@ def controller(**options: Any) -> None:
     """Give every Service of type LoadBalancer its addresses."""
     logs.configure(options["log_level"])
     cluster = cluster_settings(options)
-    controller = partial(run_controller, cluster, controller_settings(options))
+    reading = cluster.begin()
+    with importing():  # which takes about as long
+        from metalpy.daemon import programs  # noqa: PLC0415 - see above
+        from metalpy.daemon.controller_program import run_controller  # noqa: PLC0415 - see above
+    controller = partial(run_controller, cluster, controller_settings(options), reading)
     sys.exit(asyncio.run(programs.serve(http_settings(options), controller)))

@@ -17,6 +17,7 @@ from metalpy.cluster.home import USUAL_NAMESPACE, home_namespace
 from metalpy.cluster.lease import Lease
 from metalpy.config.source import ConfigSource
 from metalpy.daemon.settings import (
+    DEFAULT_PORT,
     ApiServer,
     ClusterSettings,
     ControllerSettings,
@@ -25,7 +26,6 @@ from metalpy.daemon.settings import (
     SecretSettings,
 )
 from metalpy.observe import logs
-from metalpy.observe.http import DEFAULT_PORT
 
 
 def cluster_options(command: Command) -> Command:

@@ -17,9 +17,7 @@ from metalpy.cli.options import (
     http_settings,
 )
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
-from metalpy.daemon import programs
-from metalpy.daemon.controller_program import run_controller
-from metalpy.daemon.speaker_program import run_speaker
+from metalpy.heap import importing
 from metalpy.observe import logs
 
 
@@ -31,6 +29,11 @@ def run(**options: Any) -> None:
     """Give addresses and announce them from this node: controller and speaker in one process."""
     logs.configure(options["log_level"])
     cluster = cluster_settings(options)
-    controller = partial(run_controller, cluster, controller_settings(options))
-    speaker = partial(run_speaker, cluster, speaker_settings(options))
+    reading = cluster.begin()
+    with importing():  # which takes about as long
+        from metalpy.daemon import programs  # noqa: PLC0415 - see above
+        from metalpy.daemon.controller_program import run_controller  # noqa: PLC0415 - see above
+        from metalpy.daemon.speaker_program import run_speaker  # noqa: PLC0415 - see above
+    controller = partial(run_controller, cluster, controller_settings(options), reading)
+    speaker = partial(run_speaker, cluster, speaker_settings(options), reading)
     sys.exit(asyncio.run(programs.serve(http_settings(options), controller, speaker)))

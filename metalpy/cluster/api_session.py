@@ -1,8 +1,7 @@
-"""Raw JSON to and from an API server, over the official client's configuration, credentials and connections.
+"""Raw JSON to and from an API server, over connections that are secured as the official client found out.
 
 The client's generated methods validate every object, at more than a millisecond of CPU each, and its way to send a
-request costs a third of what aiohttp's own does; metalpy reads and writes a few fields of many objects. So one session
-serves both, and for what is written for each Service the client is not asked.
+request costs a third of what aiohttp's own does; metalpy reads and writes a few fields of many objects.
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 import structlog
-from kubernetes.aio.client import ApiClient
-from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 from metalpy.cluster.connections import Connections
-from metalpy.cluster.credentials import Credentials, remove_files, source
+from metalpy.cluster.credentials import Credentials
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -43,6 +40,9 @@ CONNECT_S = 10
 REQUEST_S = 60
 SILENCE_S = 330
 """A watch that is silent for longer than the server lets it live is dead."""
+
+CONNECTIONS = 100
+"""At a time."""
 
 FAREWELL_S = 2.0
 """How long connections may take to end after their session: one that hangs does not hold up the program."""
@@ -74,18 +74,8 @@ class ApiSession:
 
     def __init__(self, credentials: Credentials, traffic: Traffic) -> None:
         self.credentials = credentials
-        configuration = credentials.configuration
-        self._url = configuration.host
         self.traffic = traffic
-        self.client = ApiClient(configuration)
-        """The official client on the same connections, for what it has that we do not need to have."""
-        way = {
-            "server_hostname": configuration.tls_server_name,
-            "proxy": configuration.proxy,
-            "proxy_headers": configuration.proxy_headers,
-        }
         self._connections = Connections()
-        self._way = {name: value for name, value in way.items() if value}
 
     @classmethod
     async def open(cls, kubeconfig: Path | None, traffic: Traffic) -> Self:
@@ -93,19 +83,12 @@ class ApiSession:
 
         Raises `ClusterError` if they are not there or cannot be understood.
         """
-        credentials = await Credentials.read(kubeconfig)
-        try:
-            return cls(credentials, traffic)
-        except (OSError, ValueError) as error:  # certificates that are none
-            raise ClusterError(f"{source(kubeconfig)}: {error}") from error
-        finally:
-            remove_files()
+        return cls(await Credentials.read(kubeconfig), traffic)
 
     async def __aenter__(self) -> Self:
-        rest = self.client.rest_client
-        rest.pool_manager = self._http = aiohttp.ClientSession(
+        self.http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=rest.maxsize, ssl=rest.ssl_context, socket_factory=self._connections.socket_for
+                limit=CONNECTIONS, ssl=self.credentials.tls, socket_factory=self._connections.socket_for
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,
@@ -115,7 +98,7 @@ class ApiSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.client.close()
+        await self.http.close()
         await self._connections.closed(FAREWELL_S)
 
     async def answers(self) -> None:
@@ -246,7 +229,7 @@ class ApiSession:
 
         What is refused for its credentials is sent once more if newer ones are there.
         """
-        url = URL(f"{self._url}{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
+        url = URL(f"{self.credentials.host}{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
         data = None if body is None else json.dumps(body).encode()
         may_renew = True
@@ -254,16 +237,17 @@ class ApiSession:
             try:
                 credentials = await self.credentials.headers()
                 # A write that is sent elsewhere may become a mere look there, and would count as done.
-                response = await self._http.request(
+                response = await self.http.request(
                     method,
                     url,
                     headers=headers | credentials,
                     data=data,
                     timeout=timeout,
                     allow_redirects=method == "GET",
-                    **self._way,
+                    server_hostname=self.credentials.server_name or None,
+                    proxy=self.credentials.proxy or None,
                 )
-            except (*_UNREACHABLE, ConfigException) as error:
+            except _UNREACHABLE as error:
                 self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
                 raise ClusterError(f"{method} {path}: {error!r}") from error
             self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))

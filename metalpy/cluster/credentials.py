@@ -3,63 +3,106 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
+import subprocess
+import sys
+from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import structlog
-import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 
+from metalpy.cluster.access import Access, source
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from ipaddress import IPv4Network, IPv6Network
-    from pathlib import Path
 
 RENEW_S = 5.0
 """Credentials that are refused are read again no sooner than this: a kubeconfig may have a program run for them."""
-
-_TOKEN = "BearerToken"  # noqa: S105 - the client's name for where it is kept
-# The client looks into a file that is no kubeconfig without a word of its own.
-_NOT_UNDERSTOOD = (ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
+FRESH_S = 60.0
+"""A token that is kept fresh in a file is read again after so long."""
 
 _log = structlog.get_logger()
 
 
-class Credentials:
-    """The official client's configuration, and what to do when the API server does not know us any more."""
+class Reading:
+    """The credentials on their way: `access_program` reads them, from when this is made."""
 
-    def __init__(self, configuration: Configuration, kubeconfig: Path | None) -> None:
-        self.configuration = configuration
+    def __init__(self, kubeconfig: Path | None) -> None:
+        """Without a kubeconfig those of the Pod are read."""
+        self.kubeconfig = kubeconfig
+        self._found: Credentials | None = None
+        self._turn = asyncio.Lock()
+        program = [sys.executable, "-P", "-m", "metalpy.cluster.access_program"]
+        self._process = subprocess.Popen([*program, *([str(kubeconfig)] if kubeconfig else [])], stdout=subprocess.PIPE)
+
+    async def credentials(self) -> Credentials:
+        """Wait for them; the same ones for all who ask. Raises `ClusterError` as `Credentials.read` does."""
+        async with self._turn:
+            if self._found is None:
+                self._found = Credentials(await self.access(), self.kubeconfig)
+            return self._found
+
+    async def access(self) -> Access:
+        """Wait for what was read. Once. Raises `ClusterError`."""
+        try:
+            text, _ = await asyncio.to_thread(self._process.communicate)
+        except asyncio.CancelledError:
+            self._process.kill()
+            raise
+        try:
+            return Access.of(text)
+        except ValueError as error:
+            status = self._process.returncode
+            raise ClusterError(f"{source(self.kubeconfig)}: who reads them ended with status {status}") from error
+
+
+class Credentials:
+    """How the API server is reached, and what to do when it does not know us any more."""
+
+    def __init__(self, access: Access, kubeconfig: Path | None) -> None:
+        """Raises `ClusterError` for certificates that are none."""
+        self.host = access.host
+        self.server_name = access.server_name
+        self.proxy = access.proxy or proxy_for(access.host)
         self._kubeconfig = kubeconfig
+        self._authorization = access.authorization
+        self._token_file = Path(access.token_file) if access.token_file else None
+        self._stale_from_s = 0.0
         self._renewing = asyncio.Lock()
         self._renew_from_s = 0.0
-        """Not before then, by the event loop's clock."""
+        """Not before then, by the event loop's clock, as above."""
+        try:
+            self.tls = _tls(access)
+        except (OSError, ValueError) as error:
+            raise ClusterError(f"{source(kubeconfig)}: {error}") from error
 
     @classmethod
-    async def read(cls, kubeconfig: Path | None) -> Self:
+    async def read(cls, kubeconfig: Path | None) -> Credentials:
         """Read a kubeconfig, or without one the credentials of the pod.
 
         Raises `ClusterError` if they are not there or cannot be understood.
         """
-        configuration = Configuration()
-        await _load(configuration, kubeconfig)
-        configuration.proxy = _proxy(configuration)
-        return cls(configuration, kubeconfig)
+        return await Reading(kubeconfig).credentials()
 
     async def headers(self) -> dict[str, str]:
-        """Give the headers that say who we are: none for a certificate. Raises `OSError` or `ConfigException`."""
-        return {each["key"]: each["value"] for each in (await self.configuration.auth_settings()).values()}
+        """Give the headers that say who we are: none for a certificate. Raises `OSError`."""
+        now_s = asyncio.get_running_loop().time()
+        if self._token_file and now_s >= self._stale_from_s:
+            self._authorization = _token_in(self._token_file)
+            self._stale_from_s = now_s + FRESH_S
+        return {"authorization": self._authorization} if self._authorization else {}
 
     async def renewed(self, refused: Mapping[str, str]) -> bool:
         """Read again what was refused with these headers; tells whether there are others by now.
 
-        The client itself reads a Pod's token once a minute by the wall's clock, which may be set back, and a
-        kubeconfig never; but the tokens in files that one names expire, and so do those of programs that it names.
+        The tokens in files that a kubeconfig names expire, and so do those of programs that it names.
         """
         async with self._renewing:
             now_s = asyncio.get_running_loop().time()
@@ -69,75 +112,56 @@ class Credentials:
                 if now_s < self._renew_from_s:
                     return False
                 self._renew_from_s = now_s + RENEW_S
-                await _load(self.configuration, self._kubeconfig)
-                remove_files()
+                if self._token_file:
+                    self._stale_from_s = now_s
+                else:
+                    self._authorization = (await Reading(self._kubeconfig).access()).authorization
                 return await self.headers() != refused
-            except (ClusterError, ConfigException, OSError) as error:
+            except (ClusterError, OSError) as error:
                 _log.warning("cannot read the credentials again", op="renewCredentials", error=str(error))
                 return False
 
 
-def remove_files() -> None:
-    """Remove the files that the client made of what a kubeconfig has in it, once they were read.
-
-    It would do so at the end: what is killed leaves a private key behind.
-    """
-    kube_config._cleanup_temp_files()  # noqa: SLF001 - it has no other way, and would look for them by itself
-
-
-def source(kubeconfig: Path | None) -> str:
-    """Name where credentials come from."""
-    return f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster credentials (give --kubeconfig elsewhere)"
+def _token_in(file: Path) -> str:
+    token = file.read_text(encoding="utf-8").strip()
+    if not token:
+        raise OSError(f"{file} is empty")
+    return f"Bearer {token}"
 
 
-async def _load(configuration: Configuration, kubeconfig: Path | None) -> None:
-    """Read everything, and have a program run that a kubeconfig names. Raises `ClusterError`."""
-    try:
-        if kubeconfig:
-            loader = await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
-            user = loader._user or {}  # noqa: SLF001 - the client has no other way to tell
-            if "exec" in user and _TOKEN not in configuration.api_key and not configuration.cert_file:
-                raise ConfigException("the program that is to give credentials gave none")
-        else:
-            load_incluster_config(client_configuration=configuration)
-            _trim_what_is_refreshed(configuration)
-        _trim(configuration)
-    except _NOT_UNDERSTOOD as error:
-        raise ClusterError(f"{source(kubeconfig)}: {error}") from error
+def _tls(access: Access) -> ssl.SSLContext:
+    """Make what connections are secured by. Raises `OSError` or `ValueError` for certificates that are none."""
+    with ExitStack() as files:
+        context = ssl.create_default_context(cafile=_file(access.authority, files))
+        if certificate := _file(access.certificate, files):
+            context.load_cert_chain(certificate, _file(access.key, files))
+    if not access.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
-def _trim(configuration: Configuration) -> None:
-    """Take off what an editor puts at the end of a token's file: no header may have it."""
-    if token := configuration.api_key.get(_TOKEN):
-        configuration.api_key[_TOKEN] = token.strip()
+def _file(text: str, files: ExitStack) -> str | None:
+    """Put a text where OpenSSL, which takes names of files only, finds it and nobody else: into memory."""
+    if not text:
+        return None
+    file = files.enter_context(os.fdopen(os.memfd_create("pem"), "wb", buffering=0))
+    file.write(text.encode("latin-1"))
+    return f"/proc/self/fd/{file.fileno()}"
 
 
-def _trim_what_is_refreshed(configuration: Configuration) -> None:
-    refresh: Callable[[Configuration], None] = configuration.refresh_api_key_hook
-
-    def refresh_and_trim(refreshed: Configuration) -> None:
-        refresh(refreshed)
-        _trim(refreshed)
-        # The client's own hook puts itself back.
-        refreshed.refresh_api_key_hook = refresh_and_trim
-
-    configuration.refresh_api_key_hook = refresh_and_trim
-
-
-def _proxy(configuration: Configuration) -> str | None:
-    """Find the proxy for the API server: the kubeconfig's, else the environment's, which is asked this once.
+def proxy_for(host: str) -> str:
+    """Find the environment's proxy for a URL, empty for none. The environment is asked this once.
 
     A session that trusts the environment looks there for a proxy and into ~/.netrc for a password at each request,
     each in a thread: that is a third of what a request costs, and a password found there beside our token would be
     refused.
     """
-    if configuration.proxy:
-        return str(configuration.proxy)
-    url, proxies = urlsplit(configuration.host), getproxies()
+    url, proxies = urlsplit(host), getproxies()
     name = url.hostname or ""
     if proxy_bypass(name) or proxy_bypass(url.netloc) or _is_near(name, proxies.get("no", "")):
-        return None
-    proxy = proxies.get(url.scheme)
+        return ""
+    proxy = proxies.get(url.scheme, "")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import structlog
-from kubernetes.aio.client import ApiException, V1Lease, V1ObjectMeta
-from kubernetes.aio.config import ConfigException
+from kubernetes.aio.client import ApiClient, ApiException, Configuration, V1Lease, V1ObjectMeta
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
@@ -37,18 +36,26 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
     """
 
     def __init__(self, session: ApiSession, lease: Lease) -> None:
-        super().__init__(lease.name, lease.namespace, lease.identity, session.client)
+        self._client = _client_over(session)
         self._credentials = session.credentials
+        super().__init__(lease.name, lease.namespace, lease.identity, self._client)
 
     async def get(self, name: str, namespace: str) -> Any:
         try:
-            headers = await self._credentials.headers()
+            headers = await self._show_who_we_are()
             is_there, found = await super().get(name, namespace)
             if not is_there and found.status == UNAUTHORIZED and await self._credentials.renewed(headers):
+                await self._show_who_we_are()
                 return await super().get(name, namespace)
-        except (*_UNREACHABLE, ConfigException) as error:
+        except _UNREACHABLE as error:
             return False, ApiException(status=0, reason=repr(error))
         return is_there, found
+
+    async def _show_who_we_are(self) -> dict[str, str]:
+        """Give the client the headers of now, for this request and the write that follows it."""
+        headers = await self._credentials.headers()
+        self._client.default_headers.update(headers)
+        return headers
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
         # The client's own creation passes an argument that its own validation refuses (seen in 37.0).
@@ -64,6 +71,16 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
             return bool(await super().update(name, namespace, updated_record))
         except _UNREACHABLE:
             return False
+
+
+def _client_over(session: ApiSession) -> ApiClient:
+    """Make the official client's API on a session's connections."""
+    credentials = session.credentials
+    configuration = Configuration(host=credentials.host)
+    configuration.tls_server_name, configuration.proxy = credentials.server_name, credentials.proxy
+    client = ApiClient(configuration)
+    client.rest_client.pool_manager = session.http
+    return client
 
 
 class _Election(LeaderElection):  # type: ignore[misc] # likewise

@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.daemon.controller import Controller
-from metalpy.daemon.settings import Manifests
 from metalpy.observe.metrics import AllocatorMetrics, StatusMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from metalpy.cluster.credentials import Reading
     from metalpy.daemon.programs import Observed
-    from metalpy.daemon.settings import ApiServer, ClusterSettings, ControllerSettings
+    from metalpy.daemon.settings import ClusterSettings, ControllerSettings
 
 _log = structlog.get_logger()
 
 
-async def run_controller(settings: ClusterSettings, controller: ControllerSettings, seen: Observed) -> None:
-    """Work at once on manifests; on an API server once leading, where leading is asked for and granted."""
+async def run_controller(
+    settings: ClusterSettings, controller: ControllerSettings, reading: Reading | None, seen: Observed
+) -> None:
+    """Work at once on manifests; on an API server once leading, where leading is asked for and granted.
+
+    `reading`: that API server's credentials, which were begun; None on manifests.
+    """
     pools, statuses = AllocatorMetrics(seen.registry), StatusMetrics(seen.registry)
 
     async def work() -> None:
-        async with settings.open(seen.api) as cluster:
+        async with settings.open(seen.api, reading=reading) as cluster:
             daemon = Controller(
                 cluster,
                 seen.client,
@@ -36,25 +41,25 @@ async def run_controller(settings: ClusterSettings, controller: ControllerSettin
             seen.readiness.waits_for("controller: caches synced", lambda: daemon.synced)
             await daemon.run()
 
-    if isinstance(settings.home, Manifests):
+    if reading is None:
         await work()
     else:
-        await _run_on_api_server(settings, settings.home, controller, seen, work)
+        await _run_on_api_server(settings, reading, controller, seen, work)
 
 
 async def _run_on_api_server(
     settings: ClusterSettings,
-    home: ApiServer,
+    reading: Reading,
     controller: ControllerSettings,
     seen: Observed,
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    # The official client costs 0.6 s and 56 MB: who has no API server does not import it.
+    # The official client, for its election, costs 0.3 s and 20 MB: who has no API server does not import it.
     from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
     from metalpy.cluster.leadership import lead, may_lead  # noqa: PLC0415 - see above
     from metalpy.cluster.memberlist_secret import ensure_secret  # noqa: PLC0415 - see above
 
-    async with await ApiSession.open(home.kubeconfig, seen.api) as session:
+    async with ApiSession(await reading.credentials(), seen.api) as session:
         await session.answers()
         if controller.secret.name:
             secret = controller.secret

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 from metalpy.allocation.allocator import OnConflict
 from metalpy.announcement.candidates import Rules
+from metalpy.cluster.credentials import Reading
 from metalpy.config.source import ConfigSource
-from metalpy.observe.http import DEFAULT_PORT
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from metalpy.cluster.interface import Cluster
     from metalpy.cluster.lease import Lease
     from metalpy.cluster.traffic import Traffic
+
+
+DEFAULT_PORT = 7472
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +56,18 @@ class ClusterSettings:
     pod_uid: str = ""
     """The Pod that this runs in; what is shown in objects of an API server goes with it."""
 
-    def load(self) -> None:
-        """Import what `open` needs: each kind of cluster by who has it. The official client costs 0.6 s and 56 MB."""
-        if isinstance(self.home, Manifests):
-            import metalpy.cluster.manifests  # noqa: PLC0415 - see above
-        else:
-            import metalpy.cluster.kubernetes  # noqa: F401, PLC0415 - see above
+    def begin(self) -> Reading | None:
+        """Have the credentials read for an API server, while the caller does something else."""
+        return None if isinstance(self.home, Manifests) else Reading(self.home.kubeconfig)
 
     @asynccontextmanager
-    async def open(
-        self, traffic: Traffic, *, node: str = "", after: Awaitable[None] | None = None
-    ) -> AsyncIterator[Cluster]:
+    async def open(self, traffic: Traffic, *, node: str = "", reading: Reading | None = None) -> AsyncIterator[Cluster]:
         """Open the cluster for a node's speaker, or for a controller; `traffic` counts what goes over an API server.
 
-        `after`: a `load` that was begun before.
+        `reading`: what `begin` gave, if that was called. Each kind of cluster is imported by who has it.
         """
-        if after:
-            await after
         if isinstance(self.home, Manifests):
-            from metalpy.cluster.manifests import ManifestCluster  # noqa: PLC0415 - see `load`
+            from metalpy.cluster.manifests import ManifestCluster  # noqa: PLC0415 - see above
 
             yield ManifestCluster(
                 self.home.directory,
@@ -82,11 +78,11 @@ class ClusterSettings:
                 writer=not node,
             )
             return
-        from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see `load`
-        from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see `load`
-        from metalpy.cluster.state_objects import Writer  # noqa: PLC0415 - see `load`
+        from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
+        from metalpy.cluster.kubernetes import KubernetesCluster  # noqa: PLC0415 - see above
+        from metalpy.cluster.state_objects import Writer  # noqa: PLC0415 - see above
 
-        async with await ApiSession.open(self.home.kubeconfig, traffic) as session:
+        async with ApiSession(await (reading or Reading(self.home.kubeconfig)).credentials(), traffic) as session:
             await session.answers()
             yield KubernetesCluster(
                 session,

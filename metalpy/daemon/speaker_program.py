@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from metalpy.daemon.bgp_program import bgp_announcing
@@ -14,6 +13,7 @@ from metalpy.membership.sources import ClusterMembers, StaticMembers
 from metalpy.observe.metrics import FailoverMetrics, Layer2Metrics, SpeakerMetrics
 
 if TYPE_CHECKING:
+    from metalpy.cluster.credentials import Reading
     from metalpy.daemon.programs import Observed
     from metalpy.daemon.settings import ClusterSettings, SpeakerSettings
 
@@ -21,8 +21,10 @@ LINGER_S = 5.0
 """How long addresses are answered for after a planned end, unless somebody else takes them over before."""
 
 
-async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen: Observed) -> None:
-    """Announce until cancelled."""
+async def run_speaker(
+    settings: ClusterSettings, speaker: SpeakerSettings, reading: Reading | None, seen: Observed
+) -> None:
+    """Announce until cancelled; `reading`: the API server's credentials, which were begun."""
     counters = Layer2Metrics(seen.registry)
 
     async def count() -> None:
@@ -40,8 +42,7 @@ async def run_speaker(settings: ClusterSettings, speaker: SpeakerSettings, seen:
         timing=Timing(repeat_s=speaker.garp_interval_s),
         asks_first=speaker.probe_before_announce,
     )
-    loading = asyncio.create_task(asyncio.to_thread(settings.load))  # while the reply process starts
-    async with announcer as network, settings.open(seen.api, node=speaker.node, after=loading) as cluster:
+    async with announcer as network, settings.open(seen.api, node=speaker.node, reading=reading) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-DEFAULT_PORT = 7472
-
 _log = structlog.get_logger()
 
 

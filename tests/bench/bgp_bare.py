@@ -1,7 +1,7 @@
 """The least that announces many routes by gobgpd: `python -m tests.bench.bgp_bare GOBGPD DIRECTORY ROUTER MANY`.
 
 Starts gobgpd, adds the one peer, whom gobgpd calls after 1.5 to 2 s, streams the routes meanwhile, and stays until
-its standard input ends.
+its standard input ends. It calls gobgpd once that listens: gRPC would try again only a second after a call in vain.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import grpc
 
 from metalpy.bgp.wire import gobgp4_pb2, gobgp4_pb2_grpc
 from tests.bench.flat_asker import address
+from tests.lab.wait import wait_until
 
 AT_ONCE = 1000
 _M: Any = gobgp4_pb2
@@ -42,6 +43,7 @@ def main(gobgpd: str, directory: Path, router: str, many: int) -> None:
     target = f"unix://{directory}/api.sock"
     options = ["-p", "-l", "warn", "--pprof-disable", "--metrics-path", "", "--api-hosts", target]
     with subprocess.Popen([gobgpd, *options]) as process, grpc.insecure_channel(target) as channel:
+        wait_until((directory / "api.sock").is_socket, _DEADLINE_S, "gobgpd listens")
         api: Any = gobgp4_pb2_grpc.GoBgpServiceStub(channel)
         settings = _M.Global(asn=64500, router_id="10.0.0.1", listen_port=-1, families=(0, 1))
         api.StartBgp(_M.StartBgpRequest(**{"global": settings}), timeout=_DEADLINE_S, wait_for_ready=True)

@@ -17,7 +17,7 @@ from metalpy.config import resource_sections
 from metalpy.config.legacy import parse_legacy
 from metalpy.config.manifest import text_of_file
 from metalpy.config.resource_objects import OLD_POOL, VERSIONS
-from metalpy.observe.http import DEFAULT_PORT
+from metalpy.daemon.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     import click

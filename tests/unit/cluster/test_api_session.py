@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from aiohttp import web
 from metalpy.cluster import credentials
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.connections import DEAD_S
-from metalpy.cluster.credentials import Credentials
+from metalpy.cluster.credentials import Credentials, proxy_for
 from metalpy.cluster.traffic import Uncounted
 from metalpy.errors import ClusterError
 
@@ -218,7 +217,7 @@ async def test_certificates_in_a_kubeconfig_are_left_in_no_file(
 ) -> None:
     files = tmp_path / "files"
     files.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(files))
+    monkeypatch.setenv("TMPDIR", str(files))
     authority = base64.b64encode(certifi.contents().encode()).decode()
     path = kubeconfig(tmp_path, "https://127.0.0.1:1", cluster=f", certificate-authority-data: {authority}")
     for _ in range(2):
@@ -236,20 +235,20 @@ PROXY = "http://proxy.example:3128"
     [
         ({"https_proxy": PROXY}, "https://10.96.0.1:443", PROXY),
         ({"HTTPS_PROXY": "proxy.example:3128"}, "https://10.96.0.1:443", PROXY),
-        ({"https_proxy": PROXY, "no_proxy": ".svc,10.0.0.0/8"}, "https://10.96.0.1:443", None),
-        ({"https_proxy": PROXY, "NO_PROXY": "fd00::/8, x"}, "https://[fd00::1]:443", None),
+        ({"https_proxy": PROXY, "no_proxy": ".svc,10.0.0.0/8"}, "https://10.96.0.1:443", ""),
+        ({"https_proxy": PROXY, "NO_PROXY": "fd00::/8, x"}, "https://[fd00::1]:443", ""),
         ({"https_proxy": PROXY, "no_proxy": "10.0.0.0/8"}, "https://192.168.1.1", PROXY),
-        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1"}, "https://10.96.0.1:443", None),
-        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1:443"}, "https://10.96.0.1:443", None),
-        ({"https_proxy": PROXY, "no_proxy": ".example"}, "https://api.example:6443", None),
-        ({"https_proxy": PROXY}, "https://127.0.0.1:6443", None),
-        ({"https_proxy": PROXY}, "https://localhost:6443", None),
-        ({"http_proxy": PROXY}, "https://10.96.0.1:443", None),
-        ({}, "https://10.96.0.1:443", None),
+        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1"}, "https://10.96.0.1:443", ""),
+        ({"https_proxy": PROXY, "no_proxy": "10.96.0.1:443"}, "https://10.96.0.1:443", ""),
+        ({"https_proxy": PROXY, "no_proxy": ".example"}, "https://api.example:6443", ""),
+        ({"https_proxy": PROXY}, "https://127.0.0.1:6443", ""),
+        ({"https_proxy": PROXY}, "https://localhost:6443", ""),
+        ({"http_proxy": PROXY}, "https://10.96.0.1:443", ""),
+        ({}, "https://10.96.0.1:443", ""),
     ],
 )
-async def test_proxy_is_the_environments_by_the_rules_of_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], host: str, found: str | None
+def test_proxy_is_the_environments_by_the_rules_of_go(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], host: str, found: str
 ) -> None:
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -257,14 +256,22 @@ async def test_proxy_is_the_environments_by_the_rules_of_go(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert (await Credentials.read(kubeconfig(tmp_path, host))).configuration.proxy == found
+    assert proxy_for(host) == found
+
+
+async def test_environments_proxy_is_used_where_a_kubeconfig_names_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", PROXY)
+
+    assert (await Credentials.read(kubeconfig(tmp_path, "https://10.96.0.1"))).proxy == PROXY
 
 
 async def test_proxy_of_a_kubeconfig_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", PROXY)
     path = kubeconfig(tmp_path, "https://127.0.0.1:6443", cluster=', proxy-url: "http://other:1"')
 
-    assert (await Credentials.read(path)).configuration.proxy == "http://other:1"
+    assert (await Credentials.read(path)).proxy == "http://other:1"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307])
