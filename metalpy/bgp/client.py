@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from metalpy.bgp.codec import NAME_OF_GLOBAL, Codec
-from metalpy.bgp.contact import GoneError, RefusalError, detect, knock, translated
+from metalpy.bgp.contact import detect, knock, translated
+from metalpy.bgp.failures import GoneError, RefusalError
 from metalpy.model import Family
 
 if TYPE_CHECKING:

@@ -9,29 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from metalpy.errors import RouterError
+from metalpy.bgp.failures import AbsenceError, GoneError, RefusalError, SilenceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from metalpy.errors import RouterError
+
 _DETECTION = {4: "/api.GoBgpService/GetBgp", 3: "/apipb.GobgpApi/GetBgp"}
 _GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-
-
-class GoneError(RouterError):
-    """gobgpd does not answer, or is not there any more."""
-
-
-class AbsenceError(GoneError):
-    """Nobody listens at its socket."""
-
-
-class SilenceError(GoneError):
-    """gobgpd takes calls and does not answer."""
-
-
-class RefusalError(RouterError):
-    """gobgpd answers, and does not do what it was asked."""
 
 
 def _kind(code: grpc.StatusCode) -> type[RouterError]:

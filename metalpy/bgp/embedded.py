@@ -52,6 +52,7 @@ class EmbeddedGobgpd:
         self._guard = -1
         self._pid = 0
         self._options: tuple[str, ...] = ()
+        self._asked: asyncio.Task[tuple[str, ...]] | None = None
 
     @property
     def target(self) -> str:
@@ -63,11 +64,17 @@ class EmbeddedGobgpd:
         """The process id of the guard, whose child gobgpd is."""
         return self._pid
 
+    def ask(self) -> None:
+        """Ask it for its version, which `start` needs, ahead of that."""
+        self._asked = asyncio.create_task(_options(self._path))
+        self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # `start` raises it
+
     async def start(self, hear: Callable[[str], None]) -> None:
         """Take over the gobgpd that runs in the directory, or start one. Raises `RouterError`."""
         if len(str(self._directory / API_SOCKET)) > _LONGEST_PATH:
             raise RouterError(f"gobgpd: {self._directory}: too long a path for a Unix socket")
-        self._options = await _options(self._path)
+        asked, self._asked = self._asked, None
+        self._options = await (asked or _options(self._path))
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_private(self._directory)

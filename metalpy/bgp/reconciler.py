@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.bgp.chronicle import GOBGPD
-from metalpy.bgp.client import DEADLINE_S, Gobgp
-from metalpy.bgp.contact import AbsenceError, GoneError, RefusalError, SilenceError
+from metalpy.bgp.failures import AbsenceError, GoneError, RefusalError, SilenceError
 from metalpy.bgp.translation import Translation
-from metalpy.bgp.upkeep import Upkeep
 from metalpy.errors import RouterError
 
 if TYPE_CHECKING:
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
 
     from metalpy.bgp.addresses import LocalAddresses
     from metalpy.bgp.chronicle import Chronicle
+    from metalpy.bgp.client import Gobgp
     from metalpy.bgp.daemon import Daemon
+    from metalpy.bgp.upkeep import Upkeep
     from metalpy.bgp.wanted import Wanted
     from metalpy.model import IPAddress
 
@@ -103,6 +103,10 @@ class Reconciler:
 
     async def run(self) -> None:
         """Do so, for ever."""
+        # gRPC costs 30 MB and 0.1 s: a node without BGP peers does not import it, and others do while gobgpd starts.
+        from metalpy.bgp.client import DEADLINE_S, Gobgp  # noqa: PLC0415 - see above
+        from metalpy.bgp.upkeep import Upkeep  # noqa: PLC0415 - see above
+
         loop = asyncio.get_running_loop()
         pause_s, seen_s = _FIRST_RETRY_S, loop.time()
         self._answered_s = seen_s
@@ -110,7 +114,7 @@ class Reconciler:
             try:
                 client = await Gobgp.connect(self._daemon.target, deadline_s=min(DEADLINE_S, self._pace.hang_s))
                 try:
-                    await self._serve(client)
+                    await self._serve(client, Upkeep(client, self._wanted, self._translation, self._chronicle))
                 finally:
                     if self.client:
                         pause_s, seen_s = _FIRST_RETRY_S, loop.time()
@@ -138,9 +142,8 @@ class Reconciler:
         self._chronicle.complain(GOBGPD, f"gobgpd: hangs: it has not answered for {silent_s} s; {what_follows}")
         self._answered_s = now_s
 
-    async def _serve(self, client: Gobgp) -> None:
+    async def _serve(self, client: Gobgp, upkeep: Upkeep) -> None:
         """Keep one gobgpd in the wanted state, until it is gone."""
-        upkeep = Upkeep(client, self._wanted, self._translation, self._chronicle)
         upkeep.identify()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat(client))

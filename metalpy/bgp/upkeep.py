@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from metalpy.bgp.client import PATHS_AT_ONCE, Batch
-from metalpy.bgp.contact import RefusalError
+from metalpy.bgp.failures import RefusalError
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.wanted import Actual, grown
 

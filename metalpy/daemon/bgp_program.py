@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from metalpy.bgp.addresses import local_addresses
+from metalpy.bgp.daemon import RemoteGobgpd
+from metalpy.bgp.embedded import EmbeddedGobgpd
+from metalpy.bgp.router import Router
 from metalpy.daemon.bgp_announcing import BGPAnnouncing
 from metalpy.errors import RouterError
 from metalpy.observe.metrics import BGPMetrics
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from metalpy.bgp.daemon import Daemon
-    from metalpy.bgp.router import Router
     from metalpy.daemon.programs import Observed
     from metalpy.daemon.settings import BGPSettings, SpeakerSettings
 
@@ -27,8 +29,9 @@ async def bgp_announcing(speaker: SpeakerSettings, seen: Observed) -> BGPAnnounc
     if not speaker.bgp.is_offered:
         _log.info("no gobgpd here: pools of protocol bgp are not announced", op="startup")
         return None
+    daemon = _daemon(speaker.bgp)
     announcing = BGPAnnouncing(
-        lambda: _router(speaker.bgp),
+        lambda: Router(daemon, restart_s=speaker.bgp.restart_s),
         node=speaker.node,
         address=await _address(),
         ignore_exclude_label=speaker.layer2.ignore_exclude_label,
@@ -53,15 +56,9 @@ async def _address() -> IPv4Address | None:
         return None
 
 
-def _router(settings: BGPSettings) -> Router:
-    # gRPC costs 30 MB: a node without BGP peers does not import it.
-    from metalpy.bgp.daemon import RemoteGobgpd  # noqa: PLC0415 - see above
-    from metalpy.bgp.embedded import EmbeddedGobgpd  # noqa: PLC0415 - see above
-    from metalpy.bgp.router import Router  # noqa: PLC0415 - see above
-
-    daemon: Daemon
+def _daemon(settings: BGPSettings) -> Daemon:
     if settings.gobgpd and settings.directory:
-        daemon = EmbeddedGobgpd(settings.gobgpd, settings.directory)
-    else:
-        daemon = RemoteGobgpd(settings.target, lease=settings.lease)
-    return Router(daemon, restart_s=settings.restart_s)
+        embedded = EmbeddedGobgpd(settings.gobgpd, settings.directory)
+        embedded.ask()
+        return embedded
+    return RemoteGobgpd(settings.target, lease=settings.lease)

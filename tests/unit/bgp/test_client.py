@@ -8,8 +8,8 @@ import pytest
 
 from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import PATHS_AT_ONCE, Batch, Gobgp
-from metalpy.bgp.contact import AbsenceError, GoneError, RefusalError
 from metalpy.bgp.exports import Export
+from metalpy.bgp.failures import AbsenceError, GoneError, RefusalError
 from metalpy.bgp.neighbors import Neighbor, neighbor
 from metalpy.bgp.paths import TAG, Path
 from metalpy.model import ANY_OTHER_ASN, Family, Peer
