@@ -58,7 +58,7 @@ class Pace:
 class Reconciler:
     """Keeps the gobgpd of a `daemon` in the state `wanted`; `addresses` reads this node's.
 
-    Until `ready` one that runs already is left as it is, and an empty one only begins its sessions: see `Upkeep`.
+    Until `ready` one that runs already is left as it is, and an empty one gets what there is so far: see `Upkeep`.
     """
 
     def __init__(

@@ -8,10 +8,10 @@
 What belongs together is said without an `await` in between: nothing goes out before the event loop turns.
 
 Promises: a gobgpd that runs is not touched before `ready`, so a speaker that starts over it changes nothing that need
-not change; an empty one may begin its sessions, without a route. From then on gobgpd has what is wanted, also after it
-was away, and one that hangs is noticed. Sessions that are not edited stay up when others are. What cannot be had (a
-refused peer, a source address that this node has not) is named in the log and tried again; everything else goes on.
-Routes that peers send are not taken.
+not change; an empty one may begin its sessions, with the routes that are known by then. From then on gobgpd has what
+is wanted, also after it was away, and one that hangs is noticed. Sessions that are not edited stay up when others are.
+What cannot be had (a refused peer, a source address that this node has not) is named in the log and tried again;
+everything else goes on. Routes that peers send are not taken.
 """
 
 from __future__ import annotations

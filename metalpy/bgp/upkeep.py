@@ -91,13 +91,13 @@ class Upkeep:
         return True
 
     async def reconcile(self, *, is_complete: bool) -> None:
-        """Send the difference; of one that is not complete only the sessions, and only to a gobgpd that is empty.
+        """Send the difference; one that is not complete only to a gobgpd that is empty, where it takes nothing away.
 
         Rules come before the paths that they are for, and paths before new peers, who so see nothing that is about to
         change. In an empty gobgpd nothing is, and it waits for up to two seconds before it calls a peer (its fsm.go,
-        connectLoop): it gets the peers first, and the paths meanwhile. But not where a session restarts gracefully: a
-        router that still has the routes of a gobgpd that died drops them at the next one's End-of-RIB marker (RFC 4724
-        section 4.2), which would come before the paths.
+        connectLoop): it gets the peers first, and the paths meanwhile, as they come. But not where a session restarts
+        gracefully: a router that still has the routes of a gobgpd that died drops them at the next one's End-of-RIB
+        marker (RFC 4724 section 4.2), which would come before the paths. There everything waits until it is complete.
 
         What gobgpd's end cuts short is found by comparing.
         """
@@ -107,10 +107,11 @@ class Upkeep:
             await self._client.remove_peer(address)
             del actual.marks[address]
         await self._apply(grown(wanted.exports(neighbors), actual.exports))
-        begins_first = not actual.paths and not any(each.restart_s for each in neighbors)
+        restarts = any(each.restart_s for each in neighbors)
+        begins_first = not actual.paths and not restarts
         if begins_first:
             await self._begin_missing(neighbors)
-        if not is_complete:
+        if restarts and not is_complete:
             return
         for path, error in await self._client.stream_routes(self._batches(neighbors)):
             actual.paths.pop(path.prefix, None)
@@ -119,7 +120,8 @@ class Upkeep:
         if not begins_first:
             await self._begin_missing(neighbors)
         await self._apply(wanted.exports(neighbors))
-        self.is_cold = False
+        if is_complete:
+            self.is_cold = False
 
     async def _batches(self, neighbors: Sequence[Neighbor]) -> AsyncIterator[Batch]:
         """Work out what is to be sent, some of it at a time, each with its rules in force."""

@@ -49,7 +49,7 @@ class Announcing(Protocol):
         """Take in that a Service is not, or no longer. It may never have been."""
         ...
 
-    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+    async def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
         """Decide, after a batch of changes. Returns the Services of which `reason_against` or `reach` may be another.
 
         `since_s` is when the changes were seen, on the event loop's clock.

@@ -35,6 +35,9 @@ _log = structlog.get_logger()
 RETRY_S = 10.0
 """Between two tries to run a router that cannot be run."""
 
+_AT_ONCE = 100
+"""Services of those that there are at the start, whose routes are on their way while the next ones are decided."""
+
 ROUTER = Capabilities(bfd=True)
 """What gobgpd can do at best; where this one cannot, or the node lacks an address, the router says so itself."""
 
@@ -108,11 +111,25 @@ class BGPAnnouncing:
             self._reaches.pop(key, None)
             self._dirty.add(key)
 
-    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
-        """Decide the routes of what changed, and of everything if the sessions or this node did."""
+    async def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+        """Decide the routes of what changed, and of everything if the sessions or this node did.
+
+        What belongs to one change goes out together; but what is there at the start comes to nobody too early.
+        """
         del since_s
         self.prepare(speakers.nodes)
-        due, self._dirty = self._dirty, set()
+        due, self._dirty = list(self._dirty), set()
+        if self._is_complete:
+            return self._decide(due)
+        changed: set[ObjectKey] = set()
+        for start in range(0, len(due), _AT_ONCE):
+            changed |= self._decide(due[start : start + _AT_ONCE])
+            self._hand_over()
+            await asyncio.sleep(0)
+        return changed
+
+    def _decide(self, due: Iterable[ObjectKey]) -> set[ObjectKey]:
+        """Decide the routes of some Services; gives those of which something may be another."""
         routes: dict[ObjectKey, Routes] = {}
         changed = set()
         for key in due:

@@ -83,7 +83,7 @@ class Layer2Announcing:
         """Take in that none is."""
         self._owners.drop(key)
 
-    def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
+    async def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
         """Elect."""
         self._owners.see(speakers)
         changed = self._owners.settle()

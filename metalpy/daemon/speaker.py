@@ -140,7 +140,7 @@ class Speaker:
             self._hand_over(key, decision)
         speakers = self._membership.speakers(self._seen.nodes, self._seen.pods.values())
         for each in self._protocols.values():
-            for key in each.settle(speakers, since_s) - decisions.keys():
+            for key in await each.settle(speakers, since_s) - decisions.keys():
                 decisions[key] = announceable(self._seen.services.get(key), self._pools)
         gained = [key for key in sorted(decisions) if self._look_at(key, decisions[key])]
         for protocol, each in self._protocols.items():
