@@ -88,7 +88,7 @@ async def test_sessions_that_restart_gracefully_begin_when_the_routes_are_there(
 
 async def test_sessions_may_change_before_all_routes_are_known(fake: FakeGobgpd, router: Router) -> None:
     fill(router)
-    await eventually(lambda: len(fake.peers) == 2 and fake.paths)
+    await eventually(lambda: len(fake.peers) == 2 and len(fake.paths) == 1)
     router.keep([session(TWO)])
     await eventually(lambda: len(fake.peers) == 1)
     router.ready()
