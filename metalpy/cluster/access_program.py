@@ -6,15 +6,14 @@ something to import himself, and 20 MB, which nothing else of it is worth. It wr
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME, load_incluster_config
+from kubernetes.config.kube_config import Configuration, KubeConfigLoader, KubeConfigMerger
 
 from metalpy.cluster.access import Access, error_text, source
 from metalpy.errors import ClusterError
@@ -24,24 +23,32 @@ _TOKEN = "BearerToken"  # noqa: S105 - the client's name for where it is kept
 _NOT_UNDERSTOOD = (ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
 
 
-async def read(kubeconfig: Path | None) -> Access:
+def read(kubeconfig: Path | None) -> Access:
     """Read everything, and have a program run that a kubeconfig names. Raises `ClusterError`."""
     found = Configuration()
     try:
-        if kubeconfig is None:
-            load_incluster_config(client_configuration=found)
-            return await _access(found, token_file=SERVICE_TOKEN_FILENAME)
-        loader = await load_kube_config(config_file=str(kubeconfig), client_configuration=found)
-        user = loader._user or {}  # noqa: SLF001 - the client has no other way to tell
-        if "exec" in user and _TOKEN not in found.api_key and not found.cert_file:
-            raise ConfigException("the program that is to give credentials gave none")
-        return await _access(found)
+        if kubeconfig:
+            _load(kubeconfig, found)
+            return _access(found)
+        load_incluster_config(client_configuration=found)
+        return _access(found, token_file=SERVICE_TOKEN_FILENAME)
     except _NOT_UNDERSTOOD as error:
         raise ClusterError(f"{source(kubeconfig)}: {error}") from error
 
 
-async def _access(found: Configuration, *, token_file: str = "") -> Access:
-    shown: dict[str, Any] = (await found.auth_settings()).get(_TOKEN) or {}
+def _load(kubeconfig: Path, found: Configuration) -> None:
+    file = KubeConfigMerger(str(kubeconfig))
+    if file.config is None:
+        raise ConfigException("there is nothing in it")
+    loader = KubeConfigLoader(file.config, config_base_path=None, config_persister=file.save_changes)
+    loader.load_and_set(found)
+    user = loader._user or {}  # noqa: SLF001 - the client has no other way to tell
+    if "exec" in user and _TOKEN not in found.api_key and not found.cert_file:
+        raise ConfigException("the program that is to give credentials gave none")
+
+
+def _access(found: Configuration, *, token_file: str = "") -> Access:
+    shown: dict[str, Any] = found.auth_settings().get(_TOKEN) or {}
     return Access(
         host=str(found.host),
         # An editor puts the end of a line at the end of a token's file, which no header may have.
@@ -63,7 +70,7 @@ def _pem(file: str | None) -> str:
 def main() -> None:
     """Write what was found, or why there is nothing."""
     try:
-        text = asyncio.run(read(Path(sys.argv[1]) if len(sys.argv) > 1 else None)).text()
+        text = read(Path(sys.argv[1]) if len(sys.argv) > 1 else None).text()
     except ClusterError as error:
         text = error_text(error)
     sys.stdout.write(text)
