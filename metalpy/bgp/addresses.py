@@ -1,4 +1,4 @@
-"""The addresses of this node, by netlink (`rtnetlink(7)`)."""
+"""The addresses of this node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from typing import TYPE_CHECKING
 
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from metalpy.errors import RouterError
 from metalpy.model import Family
+from metalpy.netlink import netlink_socket
 
 if TYPE_CHECKING:
     from metalpy.model import IPAddress
@@ -55,13 +53,13 @@ async def local_addresses() -> LocalAddresses:
     """Ask the kernel. Raises `RouterError`."""
     try:
         return await _ask()
-    except (OSError, NetlinkError) as error:
+    except OSError as error:
         raise RouterError(f"this node's addresses cannot be read: {error}") from error
 
 
 async def _ask() -> LocalAddresses:
     entries = []
-    async with AsyncIPRoute() as netlink:
+    async with netlink_socket() as netlink:
         async for message in await netlink.get_addr():
             name = message.get("label") or socket.if_indextoname(message["index"])
             text = message.get("local") or message.get("address")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from metalpy.daemon.bgp_program import bgp_announcing
@@ -42,12 +43,13 @@ async def run_speaker(
         timing=Timing(repeat_s=speaker.garp_interval_s),
         asks_first=speaker.probe_before_announce,
     )
+    router = asyncio.create_task(bgp_announcing(speaker, seen))  # while the reply process starts
     async with announcer as network, settings.open(seen.api, node=speaker.node, reading=reading) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)
         )
-        bgp = await bgp_announcing(speaker, seen)
+        bgp = await router
         daemon = Speaker(
             cluster,
             (layer2, bgp) if bgp else (layer2,),

@@ -14,11 +14,9 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl import RTMGRP_IPV6_IFADDR, RTMGRP_LINK
 
 from metalpy.layer2 import ipvs
+from metalpy.netlink import RTMGRP_IPV6_IFADDR, RTMGRP_LINK, netlink_socket
 
 if TYPE_CHECKING:
     import re
@@ -193,14 +191,14 @@ async def watch(choice: Choice = ALL) -> AsyncGenerator[Interfaces, None]:
                 if current != last:
                     last = current
                     yield current
-        except (OSError, NetlinkError) as error:
+        except OSError as error:
             log.error("cannot read network interfaces", op="getInterfaces", error=str(error))
         await asyncio.sleep(RETRY_S)
 
 
 async def _follow() -> AsyncIterator[Links]:
-    """Yield the links, and again after every change. Raises `OSError` or `NetlinkError` when netlink fails."""
-    async with AsyncIPRoute() as netlink:
+    """Yield the links, and again after every change. Raises `OSError` when netlink fails."""
+    async with netlink_socket() as netlink:
         await netlink.bind(groups=RTMGRP_LINK | RTMGRP_IPV6_IFADDR)  # before the dumps: changes come as events
         links = Links()
         async for message in await netlink.get_links():
