@@ -26,7 +26,7 @@ FUZZ_CONVERSIONS ?= 10000
 
 .DEFAULT_GOAL := help
 .PHONY: help install packages lab demo demo-bgp test test-unit test-lan test-bgp test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
-	check bench bench-quick fuzz wire clean
+	check runtime bench bench-quick fuzz wire clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,10 +104,13 @@ test-long: lab routers ## HISTORIES beside MetalLB 0.11.0, KILLS of the controll
 	METALPY_BGP_KILLS=$(BGP_KILLS) METALPY_BGP_RESTARTS=$(BGP_RESTARTS) METALPY_BGP_CUT=$(BGP_CUT) \
 		$(SANDBOX) $(BIN)/pytest -rP tests/lan/bgp/test_faults.py
 
-bench: lab routers ## Measure: one JSON object a line, ratios against peers and limits of the same run
+runtime: install
+	@$(BIN)/python -m tests.lab.runtime
+
+bench: lab routers runtime ## Measure: one JSON object a line, ratios against peers and limits of the same run
 	@for name in $(BENCHES) $(LONG_BENCHES); do $(BIN)/python -m tests.bench.$$name || exit 1; done
 
-bench-quick: lab routers ## The benchmarks, shortened
+bench-quick: lab routers runtime ## The benchmarks, shortened
 	@for name in $(BENCHES); do $(BIN)/python -m tests.bench.$$name --quick || exit 1; done
 
 fuzz: install ## Feed mutated configurations, frames and custom resources to parser, responders and the converter's proof; an hour

@@ -1,4 +1,4 @@
-"""Reads how the API server is reached: `python -m metalpy.cluster.access_program [KUBECONFIG]`; without one as a Pod.
+"""Reads how the API server is reached: `python -m metalpy.cluster.access_program KUBECONFIG`.
 
 The official client does it, in a process that ends: its import takes 0.3 s, for which nobody has to wait who has
 something to import himself, and 20 MB, which nothing else of it is worth. It writes one line of JSON, see `access`.
@@ -12,7 +12,6 @@ from typing import Any
 
 import yaml
 from kubernetes.config.config_exception import ConfigException
-from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME, load_incluster_config
 from kubernetes.config.kube_config import Configuration, KubeConfigLoader, KubeConfigMerger
 
 from metalpy.cluster.access import Access, error_text, source
@@ -23,15 +22,12 @@ _TOKEN = "BearerToken"  # noqa: S105 - the client's name for where it is kept
 _NOT_UNDERSTOOD = (ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
 
 
-def read(kubeconfig: Path | None) -> Access:
+def read(kubeconfig: Path) -> Access:
     """Read everything, and have a program run that a kubeconfig names. Raises `ClusterError`."""
     found = Configuration()
     try:
-        if kubeconfig:
-            _load(kubeconfig, found)
-            return _access(found)
-        load_incluster_config(client_configuration=found)
-        return _access(found, token_file=SERVICE_TOKEN_FILENAME)
+        _load(kubeconfig, found)
+        return _access(found)
     except _NOT_UNDERSTOOD as error:
         raise ClusterError(f"{source(kubeconfig)}: {error}") from error
 
@@ -47,13 +43,12 @@ def _load(kubeconfig: Path, found: Configuration) -> None:
         raise ConfigException("the program that is to give credentials gave none")
 
 
-def _access(found: Configuration, *, token_file: str = "") -> Access:
+def _access(found: Configuration) -> Access:
     shown: dict[str, Any] = found.auth_settings().get(_TOKEN) or {}
     return Access(
         host=str(found.host),
         # An editor puts the end of a line at the end of a token's file, which no header may have.
         authorization=str(shown.get("value") or "").strip(),
-        token_file=token_file,
         authority=_pem(found.ssl_ca_cert),
         certificate=_pem(found.cert_file),
         key=_pem(found.key_file),
@@ -70,7 +65,7 @@ def _pem(file: str | None) -> str:
 def main() -> None:
     """Write what was found, or why there is nothing."""
     try:
-        text = read(Path(sys.argv[1]) if len(sys.argv) > 1 else None).text()
+        text = read(Path(sys.argv[1])).text()
     except ClusterError as error:
         text = error_text(error)
     sys.stdout.write(text)

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import structlog
 
 from metalpy.cluster.access import Access, source
+from metalpy.cluster.home import home_access
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -32,15 +33,17 @@ _log = structlog.get_logger()
 
 
 class Reading:
-    """The credentials on their way: `access_program` reads them, from when this is made."""
+    """The credentials on their way: a kubeconfig is read by `access_program`, from when this is made."""
 
     def __init__(self, kubeconfig: Path | None) -> None:
         """Without a kubeconfig those of the Pod are read."""
         self.kubeconfig = kubeconfig
         self._found: Credentials | None = None
         self._turn = asyncio.Lock()
-        program = [sys.executable, "-P", "-m", "metalpy.cluster.access_program"]
-        self._process = subprocess.Popen([*program, *([str(kubeconfig)] if kubeconfig else [])], stdout=subprocess.PIPE)
+        self._process: subprocess.Popen[bytes] | None = None
+        if kubeconfig:
+            program = [sys.executable, "-P", "-m", "metalpy.cluster.access_program", str(kubeconfig)]
+            self._process = subprocess.Popen(program, stdout=subprocess.PIPE)
 
     async def credentials(self) -> Credentials:
         """Wait for them; the same ones for all who ask. Raises `ClusterError` as `Credentials.read` does."""
@@ -51,6 +54,8 @@ class Reading:
 
     async def access(self) -> Access:
         """Wait for what was read. Once. Raises `ClusterError`."""
+        if self._process is None:
+            return home_access()
         try:
             text, _ = await asyncio.to_thread(self._process.communicate)
         except asyncio.CancelledError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import compileall
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.bench.lan_cluster import NEWER_POD, POOL, cluster_on, furnish_newer, 
 from tests.bench.share import share_of_a_core
 from tests.lab.lan import Lan
 from tests.lab.routers import Frr, Neighbor
+from tests.lab.runtime import python_as_in_an_image
 from tests.lab.wait import wait_until
 from tests.lan.bgp.speaker import directory, gobgpd
 
@@ -108,4 +108,4 @@ class BgpSite:
 
     def _bare(self) -> list[str]:
         place = [gobgpd(4), str(directory()), self._routers[BARE].host.address]
-        return [sys.executable, "-m", "tests.bench.bgp_bare", *place, str(self._count)]
+        return [*python_as_in_an_image(), "-m", "tests.bench.bgp_bare", *place, str(self._count)]

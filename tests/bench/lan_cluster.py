@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.controllers import install_custom_resources
@@ -12,6 +12,7 @@ from tests.bench.etcd_services import NODE, SERVICES_NAMESPACE
 from tests.cluster.controllers import NAMESPACE, deployed
 from tests.lab.kube.control_plane import ControlPlane
 from tests.lab.parts import lab_binary
+from tests.lab.runtime import python_as_in_an_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +68,14 @@ def furnish_newer(api: ControlPlane, *resources: tuple[str, str, Object]) -> Non
 
 
 def our_speaker(api: ControlPlane, *options: str) -> list[str]:
-    """Give the command line of our speaker."""
-    kubeconfig = api.service_account_kubeconfig(NAMESPACE, "speaker")
-    place = ["--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, "--host", "127.0.0.1"]
-    return [sys.executable, "-m", "metalpy", "speaker", *place, "--node-name", NODE, "--member", NODE, *options]
+    """Give the command line of our speaker, as it is in a Pod: with what it needs alone, and its service account."""
+    found = Path("/run/secrets/kubernetes.io/serviceaccount")  # the sandbox's own
+    found.parent.mkdir(parents=True, exist_ok=True)
+    found.unlink(missing_ok=True)
+    found.symlink_to(api.service_account_directory(NAMESPACE, "speaker"))
+    api_server = ["env", f"KUBERNETES_SERVICE_HOST={api.address}", f"KUBERNETES_SERVICE_PORT={api.port}"]
+    place = ["--host", "127.0.0.1", "--node-name", NODE, "--member", NODE]
+    return [*api_server, *python_as_in_an_image(), "-m", "metalpy", "speaker", *place, *options]
 
 
 def metallb_speaker(api: ControlPlane, version: str, *options: str) -> list[str]:

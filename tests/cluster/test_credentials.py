@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from kubernetes.aio.config import incluster_config
 
+from metalpy.cluster import home
 from metalpy.cluster.api_session import UNAUTHORIZED, ApiError, ApiSession
 from metalpy.cluster.traffic import Uncounted
 from tests.cluster.controllers import BRISK, NAMESPACE, Site
@@ -90,8 +90,7 @@ async def test_pods_token_is_read_again_when_it_is_refused_not_by_the_wall_clock
     directory = site.api.service_account_directory(NAMESPACE, "controller")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", site.api.address)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(site.api.port))
-    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(directory / "token"))
-    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(directory / "ca.crt"))
+    monkeypatch.setattr(home, "SERVICE_ACCOUNT", directory)
     token = Token(site, directory / "token")
     async with await ApiSession.open(None, Uncounted()) as session:
         await session.get(SERVICES)

@@ -45,7 +45,7 @@ def parsed(*words: str, **environment: str) -> dict[str, Any]:
 
 
 def test_defaults_are_the_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(home, "NAMESPACE_FILE", tmp_path / "absent")
+    monkeypatch.setattr(home, "SERVICE_ACCOUNT", tmp_path / "absent")
     monkeypatch.setenv("PATH", str(tmp_path))
     values = parsed("--manifests", "m", "--node-name", "n")
 
@@ -102,9 +102,8 @@ def test_expression_that_is_none_is_refused_with_what_is_wrong() -> None:
 def test_flag_beats_variable_and_variable_beats_the_pods_namespace(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file = tmp_path / "namespace"
-    file.write_text("pods\n")
-    monkeypatch.setattr(home, "NAMESPACE_FILE", file)
+    (tmp_path / "namespace").write_text("pods\n")
+    monkeypatch.setattr(home, "SERVICE_ACCOUNT", tmp_path)
     words = ("--manifests", "m", "--node-name", "n")
 
     assert cluster_settings(parsed(*words)).namespace == "pods"

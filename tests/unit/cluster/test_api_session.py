@@ -13,7 +13,7 @@ import certifi
 import pytest
 from aiohttp import web
 
-from metalpy.cluster import credentials
+from metalpy.cluster import credentials, home
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.connections import DEAD_S
 from metalpy.cluster.credentials import Credentials, proxy_for
@@ -225,6 +225,56 @@ async def test_certificates_in_a_kubeconfig_are_left_in_no_file(
             assert list(files.iterdir()) == []
             assert not await session.credentials.renewed({})
             assert list(files.iterdir()) == []
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make this a Pod's place; gives the directory of its service account."""
+    monkeypatch.setattr(home, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    (tmp_path / "ca.crt").write_text(certifi.contents())
+    (tmp_path / "token").write_text("first\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443")]
+)
+@pytest.mark.usefixtures("pod")
+async def test_pod_finds_the_api_server_and_its_token(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    found = await Credentials.read(None)
+
+    assert found.host == url
+    assert await found.headers() == {"authorization": "Bearer first"}
+    assert len(found.tls.get_ca_certs()) > 1
+
+
+async def test_pods_token_is_read_again_after_a_while_though_nobody_refused_it(
+    pod: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await Credentials.read(None)
+    await found.headers()
+    (pod / "token").write_text("second\n")
+    assert await found.headers() == {"authorization": "Bearer first"}
+    monkeypatch.setattr(credentials, "FRESH_S", 0.0)
+    found = await Credentials.read(None)
+    await found.headers()
+    (pod / "token").write_text("third\n")
+
+    assert await found.headers() == {"authorization": "Bearer third"}
+
+
+@pytest.mark.parametrize("missing", ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "ca.crt", "token"])
+async def test_pod_that_lacks_something_says_what(pod: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    if missing.isupper():
+        monkeypatch.delenv(missing)
+    else:
+        (pod / missing).write_text("")
+
+    with pytest.raises((ClusterError, OSError), match=missing):
+        await (await Credentials.read(None)).headers()
 
 
 PROXY = "http://proxy.example:3128"
