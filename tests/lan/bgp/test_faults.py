@@ -68,16 +68,23 @@ class Site:
         self._begin = self._mark = station.mark
 
     def start(
-        self, *options: str, home: Path | None = None, target: str = "", knows_everything: bool = True
+        self,
+        *options: str,
+        home: Path | None = None,
+        target: str = "",
+        knows: int | None = None,
     ) -> Speaker:
-        """Start a speaker that knows what is wanted now, or that there may be more; wait until gobgpd has it."""
+        """Start a speaker that knows what is wanted now; wait until gobgpd has it.
+
+        Or one that still reads: it `knows` so many prefixes, and that there may be more.
+        """
         self._starts += 1
         logs = self._logs / f"speaker{self._starts}"
         # Without its checks: what Python itself takes to start is not what this is about.
         speaker = Speaker(self.node, logs, *options, home=home, target=target, program=AS_IN_PRODUCTION)
-        announcements = [[prefix, [{}, R1, R2]] for prefix in wanted(self.round)]
+        announcements = [[prefix, [{}, R1, R2]] for prefix in wanted(self.round)[:knows]]
         speaker.ask("state", [NODE, peer(R1, 64512), peer(R2, 64513)], announcements)
-        if knows_everything:
+        if knows is None:
             speaker.ready()
         return speaker
 
@@ -209,11 +216,16 @@ def test_sessions_come_up_while_the_next_speaker_still_reads(site: Site) -> None
     speaker.die()
     kill(gobgpd_pid)
     site.pass_on(None)
-    speaker = site.start(home=speaker.home, knows_everything=False)
+    speaker = site.start(home=speaker.home, knows=0)
     speaker.wait_for_log(2, event_name="sessionUp")
     assert [frr.prefixes("ipv4") for frr in site.routers] == [set(), set()]
 
     began_s = time.monotonic()
+    *others, last = ([prefix, [{}, R1, R2]] for prefix in wanted(site.round))
+    assert speaker.ask("announce", *others) == "done"
+    for frr in site.routers:
+        wait_until(lambda frr=frr: len(frr.prefixes("ipv4")) == len(others), SOON_S, "what is known goes out")  # type: ignore[misc]
+    assert speaker.ask("announce", last) == "done"
     speaker.ready()
     site.end_round(began_s, anew=site.routers)
 
@@ -225,7 +237,7 @@ def test_routes_that_are_kept_stay_while_the_next_speaker_still_reads(site: Site
     speaker.die()
     kill(gobgpd_pid)
     site.pass_on(None)
-    speaker = site.start("--restart", "30", home=speaker.home, knows_everything=False)
+    speaker = site.start("--restart", "30", home=speaker.home, knows=len(LASTING))
     speaker.wait_for_log(event_name="gobgpdConnected")
     began_s = time.monotonic()
     wait_until(lambda: _is_over(site, began_s, CALL_S), CALL_S + SOON_S, "a peer would have been called")
