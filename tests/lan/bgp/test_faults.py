@@ -243,6 +243,7 @@ def test_routes_that_are_kept_stay_while_the_next_speaker_still_reads(site: Site
     wait_until(lambda: _is_over(site, began_s, CALL_S), CALL_S + SOON_S, "a peer would have been called")
 
     began_s = time.monotonic()
+    assert speaker.ask("announce", [passing(site.round), [{}, R1, R2]]) == "done"
     speaker.ready()
     site.end_round(began_s, anew=site.routers, during=site.nothing_was_lost)
 
