@@ -26,10 +26,10 @@ from metalpy.observe import logs
 def controller(**options: Any) -> None:
     """Give every Service of type LoadBalancer its addresses."""
     logs.configure(options["log_level"])
-    cluster = cluster_settings(options)
+    cluster, settings = cluster_settings(options), controller_settings(options)
     reading = cluster.begin()
     with importing():  # which takes about as long
         from metalpy.daemon import programs  # noqa: PLC0415 - see above
         from metalpy.daemon.controller_program import run_controller  # noqa: PLC0415 - see above
-    controller = partial(run_controller, cluster, controller_settings(options), reading)
+    controller = partial(run_controller, cluster, settings, reading)
     sys.exit(asyncio.run(programs.serve(http_settings(options), controller)))

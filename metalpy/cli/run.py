@@ -29,11 +29,12 @@ def run(**options: Any) -> None:
     """Give addresses and announce them from this node: controller and speaker in one process."""
     logs.configure(options["log_level"])
     cluster = cluster_settings(options)
+    of_controller, of_speaker = controller_settings(options), speaker_settings(options)
     reading = cluster.begin()
     with importing():  # which takes about as long
         from metalpy.daemon import programs  # noqa: PLC0415 - see above
         from metalpy.daemon.controller_program import run_controller  # noqa: PLC0415 - see above
         from metalpy.daemon.speaker_program import run_speaker  # noqa: PLC0415 - see above
-    controller = partial(run_controller, cluster, controller_settings(options), reading)
-    speaker = partial(run_speaker, cluster, speaker_settings(options), reading)
+    controller = partial(run_controller, cluster, of_controller, reading)
+    speaker = partial(run_speaker, cluster, of_speaker, reading)
     sys.exit(asyncio.run(programs.serve(http_settings(options), controller, speaker)))

@@ -21,10 +21,10 @@ from metalpy.observe import logs
 def speaker(**options: Any) -> None:
     """Announce the addresses that are this node's to announce."""
     logs.configure(options["log_level"])
-    cluster = cluster_settings(options)
+    cluster, settings = cluster_settings(options), speaker_settings(options)
     reading = cluster.begin()
     with importing():  # which takes about as long
         from metalpy.daemon import programs  # noqa: PLC0415 - see above
         from metalpy.daemon.speaker_program import run_speaker  # noqa: PLC0415 - see above
-    speaker = partial(run_speaker, cluster, speaker_settings(options), reading)
+    speaker = partial(run_speaker, cluster, settings, reading)
     sys.exit(asyncio.run(programs.serve(http_settings(options), speaker)))

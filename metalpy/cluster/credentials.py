@@ -79,10 +79,10 @@ class Credentials:
         self._kubeconfig = kubeconfig
         self._authorization = access.authorization
         self._token_file = Path(access.token_file) if access.token_file else None
+        # Times are by the event loop's clock: that of the wall may be set.
         self._stale_from_s = 0.0
         self._renewing = asyncio.Lock()
         self._renew_from_s = 0.0
-        """Not before then, by the event loop's clock, as above."""
         try:
             self.tls = _tls(access)
         except (OSError, ValueError) as error:
@@ -97,10 +97,15 @@ class Credentials:
         return await Reading(kubeconfig).credentials()
 
     async def headers(self) -> dict[str, str]:
-        """Give the headers that say who we are: none for a certificate. Raises `OSError`."""
+        """Give the headers that say who we are: none for a certificate. Raises `OSError` for a token never seen."""
         now_s = asyncio.get_running_loop().time()
         if self._token_file and now_s >= self._stale_from_s:
-            self._authorization = _token_in(self._token_file)
+            try:
+                self._authorization = _token_in(self._token_file)
+            except OSError as error:
+                if not self._authorization:
+                    raise
+                _log.warning("cannot read the token again, the last one stays", op="renewCredentials", error=str(error))
             self._stale_from_s = now_s + FRESH_S
         return {"authorization": self._authorization} if self._authorization else {}
 
@@ -128,7 +133,7 @@ class Credentials:
 
 
 def _token_in(file: Path) -> str:
-    token = file.read_text(encoding="utf-8").strip()
+    token = file.read_text(encoding="utf-8", errors="replace").strip()
     if not token:
         raise OSError(f"{file} is empty")
     return f"Bearer {token}"

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.daemon.controller import Controller
+from metalpy.heap import importing
 from metalpy.observe.metrics import AllocatorMetrics, StatusMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from metalpy.cluster.api_session import ApiSession
     from metalpy.cluster.credentials import Reading
+    from metalpy.cluster.lease import Lease
     from metalpy.daemon.programs import Observed
     from metalpy.daemon.settings import ClusterSettings, ControllerSettings
 
@@ -54,9 +57,8 @@ async def _run_on_api_server(
     seen: Observed,
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
-    # The official client, for its election, costs 0.3 s and 20 MB: who has no API server does not import it.
+    # Who has no API server does not import what speaks to one.
     from metalpy.cluster.api_session import ApiSession  # noqa: PLC0415 - see above
-    from metalpy.cluster.leadership import lead, may_lead  # noqa: PLC0415 - see above
     from metalpy.cluster.memberlist_secret import ensure_secret  # noqa: PLC0415 - see above
 
     async with ApiSession(await reading.credentials(), seen.api) as session:
@@ -66,8 +68,17 @@ async def _run_on_api_server(
             await ensure_secret(session, settings.namespace, secret.name, secret.deployment)
         if controller.leadership is None:
             await work()
-        elif await may_lead(session, controller.leadership):
-            await lead(session, controller.leadership, work)
         else:
-            _log.warning("leases are not granted: run one controller only", op="leaderElection")
-            await work()
+            await _lead(session, controller.leadership, work)
+
+
+async def _lead(session: ApiSession, lease: Lease, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    # The official client, whose election it is, costs 0.3 s and 20 MB: who is not to ask for a Lease goes without.
+    with importing():
+        from metalpy.cluster.leadership import lead, may_lead  # noqa: PLC0415 - see above
+
+    if await may_lead(session, lease):
+        await lead(session, lease, work)
+    else:
+        _log.warning("leases are not granted: run one controller only", op="leaderElection")
+        await work()

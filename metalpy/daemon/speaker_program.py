@@ -43,13 +43,13 @@ async def run_speaker(
         timing=Timing(repeat_s=speaker.garp_interval_s),
         asks_first=speaker.probe_before_announce,
     )
-    router = asyncio.create_task(bgp_announcing(speaker, seen))  # while the reply process starts
+    preparing = asyncio.create_task(bgp_announcing(speaker, seen))  # while the reply process starts
     async with announcer as network, settings.open(seen.api, node=speaker.node, reading=reading) as cluster:
         seen.page.asks(count)
         layer2 = Layer2Announcing(
             network, node=speaker.node, rules=speaker.layer2, metrics=FailoverMetrics(seen.registry)
         )
-        bgp = await router
+        bgp = await preparing
         daemon = Speaker(
             cluster,
             (layer2, bgp) if bgp else (layer2,),

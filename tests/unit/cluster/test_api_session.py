@@ -258,11 +258,15 @@ async def test_pods_token_is_read_again_after_a_while_though_nobody_refused_it(
     await found.headers()
     (pod / "token").write_text("second\n")
     assert await found.headers() == {"authorization": "Bearer first"}
+
     monkeypatch.setattr(credentials, "FRESH_S", 0.0)
     found = await Credentials.read(None)
     await found.headers()
     (pod / "token").write_text("third\n")
 
+    assert await found.headers() == {"authorization": "Bearer third"}
+
+    (pod / "token").unlink()
     assert await found.headers() == {"authorization": "Bearer third"}
 
 
