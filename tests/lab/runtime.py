@@ -1,13 +1,14 @@
 """A Python with what metalpy needs and nothing else, as an image has it: `python -m tests.lab.runtime` installs it.
 
-For what is measured. structlog imports what the tests' tools bring along, and an editable installation is asked first
-for each module.
+For what is measured. structlog imports what the tests' tools bring along, an editable installation is asked first for
+each module, and aiohttp reads all authorities' certificates that a machine has, of which an image has none.
 """
 
 from __future__ import annotations
 
 import configparser
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def python_as_in_an_image() -> list[str]:
     """Give the words that run it with this metalpy. Raises `LabError` where it is not installed."""
     if not _is_installed():
         raise LabError("what metalpy needs is not installed by itself: run python -m tests.lab.runtime")
-    return ["env", f"PYTHONPATH={_TOP}", str(_program())]
+    no_authorities = [f"{name}={os.devnull}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+    return ["env", f"PYTHONPATH={_TOP}", *no_authorities, str(_program())]
 
 
 def install() -> None:

@@ -137,6 +137,29 @@ async def test_router_is_made_only_when_there_is_a_session_to_keep(setup: Setup)
     assert setup.router.said == [f"keep {PEER}", "announce +192.0.2.1/32", "ready"]
 
 
+async def test_routes_of_the_start_go_out_as_they_are_decided_and_those_of_a_change_together(setup: Setup) -> None:
+    many = [service(f"s{number}", f"192.0.2.{number}") for number in range(1, 251)]
+    turns: list[int] = []
+
+    async def look() -> None:
+        while True:
+            if setup.routers:
+                turns.append(len(setup.router.routes))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await setup.take([peered(), *behind(*many), here(), Synced()])
+    looking.cancel()
+
+    announced = [words.count("+") for words in setup.router.said if words.startswith("announce")]
+    assert announced == [100, 100, 50]
+    assert {100, 200} <= set(turns)
+    assert setup.router.said[-1] == "ready"
+
+    await setup.take([peered(TWO_PEERS), here(("rack", "a"))])
+    assert [words.count("+") for words in setup.router.said if words.startswith("announce")] == [100, 100, 50, 250]
+
+
 async def test_router_keeps_sessions_once_their_configuration_was_seen_and_is_ready_only_with_all_routes(
     setup: Setup,
 ) -> None:
