@@ -94,8 +94,7 @@ async def test_sessions_may_change_before_all_routes_are_known(fake: FakeGobgpd,
     router.ready()
     await router.settled()
 
-    of_sessions = [each for each in fake.calls if "Peer" in each]
-    assert of_sessions == ["AddPeer 192.0.2.1", "AddPeer 192.0.2.2", "DeletePeer 192.0.2.1"]
+    assert fake.calls == [*BEGUN, "AddPathStream", "DeletePeer 192.0.2.1", "SetPolicies"]
     assert (set(fake.peers), set(fake.paths)) == ({"192.0.2.2"}, {"10.0.0.1/32"})
 
 
