@@ -38,7 +38,9 @@ def install() -> None:
             shutil.rmtree(_directory(), ignore_errors=True)
             venv.create(_directory(), symlinks=True)
             pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(_program())]
-            subprocess.run([*pip, "install", "--quiet", "--constraint", str(_CONSTRAINTS), *_needed()], check=True)
+            subprocess.run(
+                [*pip, "install", "--quiet", "--constraint", str(_CONSTRAINTS), *needed_to_run()], check=True
+            )
             (_directory() / "installed").touch()
 
 
@@ -51,11 +53,12 @@ def _program() -> Path:
 
 
 def _directory() -> Path:
-    inputs = "\n".join((*_needed(), _CONSTRAINTS.read_text(encoding="utf-8"), sys.version))
+    inputs = "\n".join((*needed_to_run(), _CONSTRAINTS.read_text(encoding="utf-8"), sys.version))
     return cache_directory() / f"runtime-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
-def _needed() -> list[str]:
+def needed_to_run() -> list[str]:
+    """List what metalpy needs, as pip takes it."""
     setup = configparser.ConfigParser()
     setup.read(_TOP / "setup.cfg", encoding="utf-8")
     return setup["options"]["install_requires"].split("\n")[1:]

@@ -7,7 +7,6 @@ into it; after a change of the code only the last one is done again, in some sec
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
 import platform
@@ -24,6 +23,7 @@ from metalpy import __version__
 from tests.lab.build import locked_cache
 from tests.lab.nodes.settings import PAUSE_IMAGE, unpacked
 from tests.lab.parts import LabError, cache_directory
+from tests.lab.runtime import needed_to_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -187,12 +187,10 @@ def _wheelhouse() -> Path:
 
 def _needed() -> list[str]:
     """List what metalpy needs to run, and to be built."""
-    setup = configparser.ConfigParser()
-    setup.read(_TOP / "setup.cfg", encoding="utf-8")
     build = re.search(r"^requires = (\[.*\])$", (_TOP / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     if not build:
         raise LabError("pyproject.toml has no line `requires = [...]`")
-    return [*json.loads(build[1]), *setup["options"]["install_requires"].split("\n")[1:]]
+    return [*json.loads(build[1]), *needed_to_run()]
 
 
 def _buildah(*arguments: str) -> str:
