@@ -8,7 +8,7 @@ import sys
 import click
 
 from metalpy import __version__
-from metalpy.heap import importing
+from metalpy.importing import importing
 
 _COMMANDS = {
     "check": "Say what is wrong with a configuration, and where.",

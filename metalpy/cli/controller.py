@@ -16,7 +16,7 @@ from metalpy.cli.options import (
     controller_settings,
     http_settings,
 )
-from metalpy.heap import importing
+from metalpy.importing import importing
 from metalpy.observe import logs
 
 

@@ -17,7 +17,7 @@ from metalpy.cli.options import (
     http_settings,
 )
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
-from metalpy.heap import importing
+from metalpy.importing import importing
 from metalpy.observe import logs
 
 

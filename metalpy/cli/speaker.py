@@ -11,7 +11,7 @@ import click
 
 from metalpy.cli.options import cluster_options, cluster_settings, http_settings
 from metalpy.cli.speaker_options import speaker_options, speaker_settings
-from metalpy.heap import importing
+from metalpy.importing import importing
 from metalpy.observe import logs
 
 

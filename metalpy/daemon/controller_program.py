@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from metalpy.daemon.controller import Controller
-from metalpy.heap import importing
+from metalpy.importing import importing
 from metalpy.observe.metrics import AllocatorMetrics, StatusMetrics
 
 if TYPE_CHECKING:
