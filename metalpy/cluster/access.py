@@ -43,8 +43,8 @@ class Access:
         match json.loads(text):
             case {"error": str(error)}:
                 raise ClusterError(error)
-            case {"host": str(), **fields} as whole if fields:
-                return cls(**whole)
+            case {"host": str()} as found:
+                return cls(**found)
         raise ValueError("not how an API server is reached")
 
 

@@ -1,6 +1,6 @@
-"""Raw JSON to and from an API server, over connections that are secured as the official client found out.
+"""Raw JSON to and from an API server, without the official client.
 
-The client's generated methods validate every object, at more than a millisecond of CPU each, and its way to send a
+Its generated methods validate every object, at more than a millisecond of CPU each, and its way to send a
 request costs a third of what aiohttp's own does; metalpy reads and writes a few fields of many objects.
 """
 
@@ -17,7 +17,7 @@ import structlog
 from yarl import URL
 
 from metalpy.cluster.connections import Connections
-from metalpy.cluster.credentials import Credentials
+from metalpy.cluster.credentials import Reading
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from metalpy.cluster.credentials import Credentials
     from metalpy.cluster.traffic import Traffic
 
 Json = dict[str, Any]
@@ -83,7 +84,7 @@ class ApiSession:
 
         Raises `ClusterError` if they are not there or cannot be understood.
         """
-        return cls(await Credentials.read(kubeconfig), traffic)
+        return cls(await Reading(kubeconfig).credentials(), traffic)
 
     async def __aenter__(self) -> Self:
         self.http = aiohttp.ClientSession(

@@ -42,11 +42,15 @@ class Reading:
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         if kubeconfig:
+            # Unlike what speaks for a node, this may be somebody's own installation: his site directory counts.
             program = [sys.executable, "-P", "-m", "metalpy.cluster.access_program", str(kubeconfig)]
             self._process = subprocess.Popen(program, stdout=subprocess.PIPE)
 
     async def credentials(self) -> Credentials:
-        """Wait for them; the same ones for all who ask. Raises `ClusterError` as `Credentials.read` does."""
+        """Wait for them; the same ones for all who ask.
+
+        Raises `ClusterError` if they are not there or cannot be understood.
+        """
         async with self._turn:
             if self._found is None:
                 self._found = Credentials(await self.access(), self.kubeconfig)
@@ -87,14 +91,6 @@ class Credentials:
             self.tls = _tls(access)
         except (OSError, ValueError) as error:
             raise ClusterError(f"{source(kubeconfig)}: {error}") from error
-
-    @classmethod
-    async def read(cls, kubeconfig: Path | None) -> Credentials:
-        """Read a kubeconfig, or without one the credentials of the pod.
-
-        Raises `ClusterError` if they are not there or cannot be understood.
-        """
-        return await Reading(kubeconfig).credentials()
 
     async def headers(self) -> dict[str, str]:
         """Give the headers that say who we are: none for a certificate. Raises `OSError` for a token never seen."""

@@ -16,7 +16,7 @@ from aiohttp import web
 from metalpy.cluster import credentials, home
 from metalpy.cluster.api_session import ApiError, ApiSession
 from metalpy.cluster.connections import DEAD_S
-from metalpy.cluster.credentials import Credentials, proxy_for
+from metalpy.cluster.credentials import Reading, proxy_for
 from metalpy.cluster.traffic import Uncounted
 from metalpy.errors import ClusterError
 
@@ -244,7 +244,7 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("pod")
 async def test_pod_finds_the_api_server_and_its_token(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
-    found = await Credentials.read(None)
+    found = await Reading(None).credentials()
 
     assert found.host == url
     assert await found.headers() == {"authorization": "Bearer first"}
@@ -254,13 +254,13 @@ async def test_pod_finds_the_api_server_and_its_token(monkeypatch: pytest.Monkey
 async def test_pods_token_is_read_again_after_a_while_though_nobody_refused_it(
     pod: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await Credentials.read(None)
+    found = await Reading(None).credentials()
     await found.headers()
     (pod / "token").write_text("second\n")
     assert await found.headers() == {"authorization": "Bearer first"}
 
     monkeypatch.setattr(credentials, "FRESH_S", 0.0)
-    found = await Credentials.read(None)
+    found = await Reading(None).credentials()
     await found.headers()
     (pod / "token").write_text("third\n")
 
@@ -278,7 +278,7 @@ async def test_pod_that_lacks_something_says_what(pod: Path, monkeypatch: pytest
         (pod / missing).write_text("")
 
     with pytest.raises((ClusterError, OSError), match=missing):
-        await (await Credentials.read(None)).headers()
+        await (await Reading(None).credentials()).headers()
 
 
 PROXY = "http://proxy.example:3128"
@@ -318,14 +318,14 @@ async def test_environments_proxy_is_used_where_a_kubeconfig_names_none(
 ) -> None:
     monkeypatch.setenv("https_proxy", PROXY)
 
-    assert (await Credentials.read(kubeconfig(tmp_path, "https://10.96.0.1"))).proxy == PROXY
+    assert (await Reading(kubeconfig(tmp_path, "https://10.96.0.1")).credentials()).proxy == PROXY
 
 
 async def test_proxy_of_a_kubeconfig_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", PROXY)
     path = kubeconfig(tmp_path, "https://127.0.0.1:6443", cluster=', proxy-url: "http://other:1"')
 
-    assert (await Credentials.read(path)).proxy == "http://other:1"
+    assert (await Reading(path).credentials()).proxy == "http://other:1"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307])
