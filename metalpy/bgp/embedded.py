@@ -65,7 +65,7 @@ class EmbeddedGobgpd:
         return self._pid
 
     def ask(self) -> None:
-        """Ask it for its version, which `start` needs, ahead of that."""
+        """Ask it for its version, which `start` needs, ahead of that: in vain on a node that will have no peers."""
         self._asked = asyncio.create_task(_options(self._path))
         self._asked.add_done_callback(lambda asked: asked.cancelled() or asked.exception())  # `start` raises it
 

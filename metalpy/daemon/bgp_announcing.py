@@ -114,7 +114,8 @@ class BGPAnnouncing:
     async def settle(self, speakers: Speakers, since_s: float) -> set[ObjectKey]:
         """Decide the routes of what changed, and of everything if the sessions or this node did.
 
-        What belongs to one change goes out together; but what is there at the start comes to nobody too early.
+        What belongs to one change is handed over together, by `announce`. At the start nothing of what is there has
+        to wait for the rest: it is handed over as it is decided.
         """
         del since_s
         self.prepare(speakers.nodes)
