@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from tests.lab.crds import install_our_crds
+from tests.lab.kube.events import events_in
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
@@ -118,12 +119,7 @@ class Site:
 
     def events(self, kind: str, name: str, namespace: str = "default") -> list[Object]:
         """List an object's events."""
-        items = self.api.admin.get(f"/api/v1/namespaces/{namespace}/events")["items"]
-        return [
-            event
-            for event in items
-            if (event["involvedObject"]["kind"], event["involvedObject"]["name"]) == (kind, name)
-        ]
+        return events_in(self.api.admin, namespace, kind=kind, name=name)
 
     def await_event(self, kind: str, name: str, reason: str, words: str = "", namespace: str = "default") -> Object:
         """Wait until an object has an event of this reason with these words."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.cluster.controllers import NAMESPACE
 from tests.cluster.json_log import JsonLog
+from tests.lab.kube.events import events_in
 from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
 
@@ -86,9 +87,8 @@ class Side(abc.ABC):
     def reasons(self, prefix: str) -> dict[str, set[str]]:
         """Give the reasons of the Events on Services whose names start so."""
         found: dict[str, set[str]] = {}
-        for event in self.api.admin.get("/api/v1/namespaces/default/events")["items"]:
-            ours = event["source"].get("component") == "metallb-controller"  # the API server emits some, too
-            if ours and event["involvedObject"]["name"].startswith(prefix):
+        for event in events_in(self.api.admin, "default", source="metallb-controller"):
+            if event["involvedObject"]["name"].startswith(prefix):
                 found.setdefault(event["involvedObject"]["name"], set()).add(event["reason"])
         return found
 

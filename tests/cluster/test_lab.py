@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.kube.client import ApiRefusal
+from tests.lab.kube.events import events_in
 from tests.lab.parts import PARTS, asset
 from tests.lab.wait import wait_until
 
@@ -113,6 +114,17 @@ def test_service_takes_a_status_and_an_event(api_server: ControlPlane, namespace
     ingress = admin.get(f"{_services(namespace)}/web")["status"]["loadBalancer"]["ingress"]
     assert [entry["ip"] for entry in ingress] == ["192.0.2.1"]
     assert "IPAllocated" in api_server.kubectl("-n", namespace, "get", "events")
+
+
+def test_events_are_found_by_their_object_beside_one_about_none(api_server: ControlPlane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/events"
+    for reference in ({}, {"kind": "Service", "name": "web"}, {"kind": "Service", "name": "dns"}):
+        event = {"metadata": {"generateName": "one."}, "involvedObject": {"namespace": namespace} | reference}
+        api_server.admin.create(path, event | {"source": {"component": "tests"}})
+
+    found = events_in(api_server.admin, namespace, kind="Service", name="web")
+    assert [event["involvedObject"]["name"] for event in found] == ["web"]
+    assert len(events_in(api_server.admin, namespace, source="tests")) == 3
 
 
 def test_audit_log_tells_who_asked_for_what(api_server: ControlPlane, namespace: str) -> None:

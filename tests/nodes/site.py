@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.lab.kube.events import events_in
 from tests.lab.nodes.images import IMAGE
 from tests.lab.wait import wait_until
 
@@ -158,13 +159,8 @@ class Site:
         uid = self._service(name)["metadata"]["uid"]  # not one of an earlier test
 
         def said() -> bool:
-            events = self.cluster.api.admin.get(f"/api/v1/namespaces/{SERVICES}/events")["items"]
-            return any(
-                event["involvedObject"].get("uid") == uid
-                and event["reason"] == "nodeAssigned"
-                and event["message"] == f'announcing from node "{node}"'
-                for event in events
-            )
+            events = events_in(self.cluster.api.admin, SERVICES, uid=uid, reason="nodeAssigned")
+            return any(event["message"] == f'announcing from node "{node}"' for event in events)
 
         wait_until(said, CONVERGED_S, f"an Event nodeAssigned for {name} on {node}")
 

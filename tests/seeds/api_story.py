@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.controllers import NAMESPACE, deployed
 from tests.lab.crds import install_our_crds
+from tests.lab.kube.events import events_in
 from tests.seeds.story import App, Story
 
 if TYPE_CHECKING:
@@ -92,5 +93,4 @@ class ApiStory(Story):
 
     def events(self, namespace: str, name: str) -> list[dict[str, Any]]:
         """List the events of an object."""
-        events = self.api.admin.get(f"/api/v1/namespaces/{namespace}/events")["items"]
-        return [event for event in events if event["involvedObject"]["name"] == name]
+        return events_in(self.api.admin, namespace, name=name)

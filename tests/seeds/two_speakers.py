@@ -16,6 +16,7 @@ from metalpy.config.legacy import parse_legacy
 from metalpy.model import any_selector_matches
 from tests.cluster.json_log import JsonLog
 from tests.lab.kube.control_plane import ControlPlane
+from tests.lab.kube.events import events_in
 from tests.lab.lan import Lan
 from tests.lab.parts import lab_binary
 from tests.lab.routers import Bird, Frr, Neighbor
@@ -216,8 +217,7 @@ class TwoSpeakers:
 
     def config_events(self) -> list[str]:
         """Give the messages of the Events on the ConfigMap."""
-        events = self._admin.get(f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
-        return [event["message"] for event in events if event["involvedObject"]["kind"] == "ConfigMap"]
+        return [event["message"] for event in events_in(self._admin, NAMESPACE, kind="ConfigMap")]
 
     def check(self) -> None:
         """Raise `RuntimeError` if a speaker has ended."""
