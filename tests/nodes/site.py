@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -14,7 +15,10 @@ from tests.lab.nodes.images import IMAGE
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.lab.lan import Host
+    from tests.lab.nodes.box import Box
     from tests.lab.nodes.cluster import NodeCluster
 
 Object = dict[str, Any]
@@ -151,8 +155,16 @@ class Site:
         return [entry["ip"] for entry in self._service(name)["status"]["loadBalancer"].get("ingress", ())]
 
     def await_addresses(self, name: str, *expected: str) -> None:
-        """Wait until a Service has exactly these addresses."""
+        """Wait until a Service has exactly these addresses, and every node's kube-proxy has rules for them.
+
+        A connection that is tried before is tracked without address translation, and for two minutes so is each later
+        one from the same port: it would be lost whatever the speakers do.
+        """
         wait_until(lambda: self.addresses(name) == list(expected), CONVERGED_S, f"{name} has {expected}")
+        spec = self._service(name)["spec"]
+        places = [f"{ip} . tcp . {port['port']}" for ip in (*spec["clusterIPs"], *expected) for port in spec["ports"]]
+        for node, box in self.cluster.nodes.items():
+            wait_until(partial(_has_rules, box, places), CONVERGED_S, f"kube-proxy on {node} has {places}")
 
     def await_assigned(self, name: str, node: str) -> None:
         """Wait until an Event says that a node announces a Service."""
@@ -211,6 +223,11 @@ class Site:
     def other(self, node: str) -> str:
         """Name the other node."""
         return next(name for name in self.cluster.nodes if name != node)
+
+
+def _has_rules(box: Box, places: Iterable[str]) -> bool:
+    rules = "".join(box.host.run(["nft", "list", "table", family, "kube-proxy"]).stdout for family in ("ip", "ip6"))
+    return all(place in rules for place in places)
 
 
 def _url(address: str, port: int) -> str:
