@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from configmaptocrs.failure import ConversionError
 from configmaptocrs.source import read_text
-from metalpy.cluster.fields import Fields
 from metalpy.cluster.manifest_text import documents_of
 from metalpy.cluster.objects import node_from, service_from
+from metalpy.cluster.reading import read
+from metalpy.cluster.shapes import NamedObject, Shape
 from metalpy.errors import ManifestError
 
 if TYPE_CHECKING:
@@ -60,15 +61,37 @@ def known_services(objects: Iterable[dict[str, Any]], where: str) -> list[Servic
         raise ConversionError(f"{where}: {error}") from None
 
 
+class _Address(Shape):
+    type: str | None = None
+    address: str | None = None
+
+
+class _NodeInfo(Shape):
+    kubelet_version: str | None = None
+
+
+class _NodeStatus(Shape):
+    addresses: tuple[_Address, ...] | None = None
+    node_info: _NodeInfo | None = None
+
+
+class _NodeSpec(Shape):
+    unschedulable: bool | None = None
+
+
+class _NodeObject(NamedObject):
+    spec: _NodeSpec | None = None
+    status: _NodeStatus | None = None
+
+
 def _known_node(one: object) -> KnownNode:
-    node = node_from(one)
-    fields = Fields(f"Node {node.name}", one)
-    status = fields.inner("status")
+    found = read("Node", one, _NodeObject)
+    spec, status = found.spec or _NodeSpec(), found.status or _NodeStatus()
     return KnownNode(
-        node,
-        cordoned=fields.inner("spec").truth("unschedulable", default=False),
-        addresses=tuple(entry.text("address") for entry in status.inners("addresses") if entry.text("type") in _IPS),
-        kubelet=status.inner("nodeInfo").text("kubeletVersion"),
+        node_from(one),
+        cordoned=spec.unschedulable is True,
+        addresses=tuple(entry.address or "" for entry in status.addresses or () if entry.type in _IPS),
+        kubelet=(status.node_info and status.node_info.kubelet_version) or "",
     )
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 import structlog
 from yarl import URL
 
 from metalpy.cluster.connections import Connections
 from metalpy.cluster.credentials import Reading
+from metalpy.cluster.shapes import Shape
 from metalpy.cluster.traffic import UNREACHABLE, verb_and_resource
 from metalpy.errors import ClusterError
 
@@ -59,6 +60,14 @@ _REQUEST = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
 _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+class Status(Shape):
+    """What an API server says of a failure."""
+
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
 
 
 class ApiError(ClusterError):
@@ -140,6 +149,10 @@ class ApiSession:
         """Read one object or list."""
         return await self._exchange("GET", path, query=query)
 
+    async def read(self, path: str, query: Mapping[str, str]) -> bytes:
+        """Read one object or list, as the text that it is: for who wants a part of it."""
+        return await self._send("GET", path, query=query)
+
     async def post(self, path: str, body: Json, query: Mapping[str, str] | None = None) -> Json:
         """Create an object."""
         return await self._exchange("POST", path, query=query, body=body)
@@ -177,24 +190,22 @@ class ApiSession:
         answer = await self._until_answered(lambda: self.post(path, review))
         return bool(answer["status"]["allowed"])
 
-    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
-        """Yield the JSON lines of a watch until the server ends it. Raises as the other calls do."""
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """Yield the lines of a watch, each an event as JSON, until the server ends it. Raises as the other calls do."""
         response = await self._response("GET", path, query, timeout=_WATCH)
         async with response:
             try:
                 async for line in response.content:
-                    yield json.loads(line)
+                    yield line
             except _UNREACHABLE as error:
                 raise ClusterError(f"the watch of {path} broke: {error!r}") from error
-            except ValueError as error:
-                raise ClusterError(f"the watch of {path} was cut within a line") from error
 
     async def _exchange(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Json | None = None
     ) -> Json:
         try:
-            answer: Json = json.loads(await self._send(method, path, query=query, body=body))
-        except ValueError as error:
+            answer: Json = msgspec.json.decode(await self._send(method, path, query=query, body=body))
+        except msgspec.DecodeError as error:
             raise ClusterError(f"{method} {path}: the answer is no JSON") from error
         return answer
 
@@ -232,7 +243,7 @@ class ApiSession:
         """
         url = URL(f"{self.credentials.host}{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else msgspec.json.encode(body)
         may_renew = True
         while True:
             try:
@@ -264,11 +275,11 @@ class ApiSession:
 async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
     """Read what went wrong: a Status object, or whatever something in front of the API server says."""
     try:
-        text = (await response.read()).decode(errors="replace")
+        text = await response.read()
     except _UNREACHABLE as error:
-        text = repr(error)
+        text = repr(error).encode()
     try:
-        status = json.loads(text)
-        return ApiError(response.status, str(status.get("reason", "")), str(status.get("message", "")))
-    except (ValueError, AttributeError):
-        return ApiError(response.status, response.reason or "", text[:200])
+        status = msgspec.json.decode(text, type=Status)
+    except msgspec.DecodeError:
+        return ApiError(response.status, response.reason or "", text.decode(errors="replace")[:200])
+    return ApiError(response.status, status.reason or "", status.message or "")

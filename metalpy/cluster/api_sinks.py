@@ -24,12 +24,16 @@ from metalpy.cluster.objects import (
     service_from,
     speaker_pod_from,
 )
+from metalpy.cluster.reading import json_value, read
 from metalpy.cluster.resources import Json, resource_from
-from metalpy.errors import ManifestError
+from metalpy.cluster.shapes import NamedObject
+from metalpy.errors import ClusterError, ManifestError
 from metalpy.model import Endpoint, Node, ObjectKey, Service, SpeakerPod
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    import msgspec
 
 Value = TypeVar("Value")
 Report = Callable[[Hashable, Change], None]
@@ -46,13 +50,13 @@ class _ValueSink(Generic[Value]):
         self._report_change = report
         self._values: dict[ObjectKey, Value] = {}
 
-    def read(self, obj: Json) -> Value:
+    def read(self, obj: msgspec.Raw) -> Value:
         raise NotImplementedError
 
     def changed(self, key: ObjectKey, before: Value | None, after: Value | None) -> None:
         raise NotImplementedError
 
-    def decode(self, objects: Iterable[Json]) -> dict[ObjectKey, Value | None]:
+    def decode(self, objects: Iterable[msgspec.Raw]) -> dict[ObjectKey, Value | None]:
         """Read objects by their keys; None for one that cannot be read."""
         values: dict[ObjectKey, Value | None] = {}
         for obj in objects:
@@ -69,7 +73,7 @@ class _ValueSink(Generic[Value]):
             self._set(key, None)
         self._set_readable(values)
 
-    def put(self, obj: Json) -> None:
+    def put(self, obj: msgspec.Raw) -> None:
         """Take in one object."""
         self._set_readable(self.decode([obj]))
 
@@ -78,7 +82,7 @@ class _ValueSink(Generic[Value]):
             if value is not None:
                 self._set(key, value)
 
-    def remove(self, obj: Json) -> None:
+    def remove(self, obj: msgspec.Raw) -> None:
         """Take in that one object is gone."""
         self._set(_key(obj), None)
 
@@ -97,9 +101,15 @@ class _ValueSink(Generic[Value]):
         self.changed(key, before, after)
 
 
-def _key(obj: Json) -> ObjectKey:
-    metadata = obj["metadata"]
-    return ObjectKey(metadata.get("namespace", ""), metadata["name"])
+def _key(obj: msgspec.Raw) -> ObjectKey:
+    """Give namespace and name, unchecked. Raises `ClusterError` where there is none: then it is no object at all."""
+    try:
+        metadata = read("object", obj, NamedObject).metadata
+    except ManifestError as error:
+        raise ClusterError(str(error)) from error
+    if metadata is None or not metadata.name:
+        raise ClusterError(f"an object without a name: {bytes(obj)!r:.200}")
+    return ObjectKey(metadata.namespace or "", metadata.name)
 
 
 class ServiceSink(_ValueSink[Service]):
@@ -107,7 +117,7 @@ class ServiceSink(_ValueSink[Service]):
 
     kind = "Service"
 
-    def read(self, obj: Json) -> Service:
+    def read(self, obj: msgspec.Raw) -> Service:
         """Read one."""
         return service_from(obj)
 
@@ -122,7 +132,7 @@ class NodeSink(_ValueSink[Node]):
 
     kind = "Node"
 
-    def read(self, obj: Json) -> Node:
+    def read(self, obj: msgspec.Raw) -> Node:
         """Read one."""
         return node_from(obj)
 
@@ -137,7 +147,7 @@ class SpeakerPodSink(_ValueSink[SpeakerPod]):
 
     kind = "Pod"
 
-    def read(self, obj: Json) -> SpeakerPod:
+    def read(self, obj: msgspec.Raw) -> SpeakerPod:
         """Read one."""
         return speaker_pod_from(obj)
 
@@ -156,7 +166,7 @@ class ConfigSink(_ValueSink[ConfigChanged]):
         super().__init__(lambda _key, _change: None)
         self._chosen = chosen
 
-    def read(self, obj: Json) -> ConfigChanged:
+    def read(self, obj: msgspec.Raw) -> ConfigChanged:
         """Read one."""
         return config_from(obj)
 
@@ -180,9 +190,9 @@ class ResourceSink(_ValueSink[Json]):
         """All that there are."""
         return self._values.values()
 
-    def read(self, obj: Json) -> Json:
+    def read(self, obj: msgspec.Raw) -> Json:
         """Take what is read of one."""
-        return resource_from(obj, self.kind, self._version)
+        return resource_from(json_value(obj), self.kind, self._version)
 
     def changed(self, key: ObjectKey, before: Json | None, after: Json | None) -> None:
         """Say so."""
@@ -195,7 +205,7 @@ class EndpointsSink(_ValueSink[tuple[Endpoint, ...]]):
 
     kind = "Endpoints"
 
-    def read(self, obj: Json) -> tuple[Endpoint, ...]:
+    def read(self, obj: msgspec.Raw) -> tuple[Endpoint, ...]:
         """Read one."""
         return endpoints_from_endpoints(obj)[1]
 
@@ -217,7 +227,7 @@ class SliceSink(_ValueSink[_Slice]):
         super().__init__(report)
         self._by_service: dict[ObjectKey, dict[ObjectKey, tuple[Endpoint, ...]]] = defaultdict(dict)
 
-    def read(self, obj: Json) -> _Slice:
+    def read(self, obj: msgspec.Raw) -> _Slice:
         """Read one."""
         return endpoints_from_slice(obj)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
+
+from metalpy.cluster.shapes import Shape
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -14,21 +17,42 @@ if TYPE_CHECKING:
 
 PAGE = "500"
 
+Version = Annotated[str, msgspec.Meta(min_length=1)]
+"""A resource version: what has none is not from an API server."""
 
-async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncGenerator[Json]:
-    """Yield the pages of a list, of which each has a version, each while the next one is on its way.
+
+class ListMetadata(Shape):
+    """Which state of the cluster a list is of, and how to get the rest of it."""
+
+    resource_version: Version
+    token: str | None = msgspec.field(default=None, name="continue")
+
+
+class Page(Shape):
+    """Some objects of a list, which nobody looked at yet: whoever reads them says what of them is read."""
+
+    metadata: ListMetadata
+    items: tuple[msgspec.Raw, ...] | None = None
+
+    @property
+    def version(self) -> str:
+        """The list's resource version."""
+        return self.metadata.resource_version
+
+
+async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) -> AsyncGenerator[Page]:
+    """Yield the pages of a list, each while the next one is on its way.
 
     Raises as the session does, and for what is no list; 410 from the second on: too old to go on.
     """
     query = {**selector, "limit": PAGE}
-    coming = asyncio.create_task(session.get(path, query))
+    coming = asyncio.create_task(session.read(path, query))
     try:
         while True:
-            page = await coming
-            version_of(page)
-            token = page["metadata"].get("continue")
+            page = page_of(await coming)
+            token = page.metadata.token
             if token:
-                coming = asyncio.create_task(session.get(path, {**query, "continue": token}))
+                coming = asyncio.create_task(session.read(path, {**query, "continue": token}))
             yield page
             if not token:
                 return
@@ -37,22 +61,22 @@ async def pages_of(session: ApiSession, path: str, selector: Mapping[str, str]) 
         await asyncio.gather(coming, return_exceptions=True)
 
 
+def page_of(answer: bytes) -> Page:
+    """Read an answer. Raises `ClusterError` for what is no list: then it is not from an API server."""
+    try:
+        return msgspec.json.decode(answer, type=Page)
+    except msgspec.DecodeError as error:
+        raise ClusterError(f"the answer is no list of objects: {error}: {answer!r:.200}") from error
+
+
 async def objects_in(session: ApiSession, path: str, selector: Mapping[str, str] | None = None) -> list[Json]:
     """Give all objects of a list, without `managedFields`, which is most of an object, and nobody reads it."""
-    return [obj async for page in pages_of(session, path, selector or {}) for obj in trimmed(page)]
+    pages = pages_of(session, path, selector or {})
+    return [trimmed(msgspec.json.decode(obj)) async for page in pages for obj in page.items or ()]
 
 
-def version_of(page: Json) -> str:
-    """Give a list's resource version. Raises `ClusterError` for what has none: it is not from an API server."""
-    match page:
-        case {"metadata": {"resourceVersion": str(version)}} if version:
-            return version
-    raise ClusterError(f"the answer is no list of objects: {page!r:.200}")
-
-
-def trimmed(page: Json) -> list[Json]:
-    """Give a page's objects without `managedFields`."""
-    objects: list[Json] = page.get("items") or []
-    for obj in objects:
-        obj["metadata"].pop("managedFields", None)
-    return objects
+def trimmed(obj: Json) -> Json:
+    """Take `managedFields` out of an object."""
+    metadata: dict[str, Any] = obj["metadata"]
+    metadata.pop("managedFields", None)
+    return obj

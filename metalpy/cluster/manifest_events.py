@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from metalpy.cluster.atomic_file import leftovers, remove_older, write_atomically
-from metalpy.cluster.objects import is_label, is_name
+from metalpy.cluster.reading import is_label, is_name
 from metalpy.errors import ClusterError, ManifestError
 
 if TYPE_CHECKING:

@@ -6,18 +6,18 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from metalpy.cluster.fields import Fields
 from metalpy.cluster.interface import ConfigChanged
 from metalpy.cluster.manifest_text import Located, documents_of
 from metalpy.cluster.objects import (
     config_from,
     endpoints_from_endpoints,
     endpoints_from_slice,
-    key_from,
     node_from,
     service_from,
 )
+from metalpy.cluster.reading import key_from, read, wrong
 from metalpy.cluster.resources import resource_from
+from metalpy.cluster.shapes import ServiceObject, ServiceSpec
 from metalpy.config.configmap import possible_names
 from metalpy.config.resource_objects import BASIC_AUTH, GROUP, VERSIONS
 from metalpy.config.source import ConfigSource
@@ -261,13 +261,14 @@ def as_stored(obj: dict[str, Any]) -> dict[str, Any]:
     `ipFamilies`, for IPv4 where that is absent, and for both families under a dual-stack policy. A Service of
     type ExternalName gets none. Raises `ManifestError` where `ipFamilies` are not IPv4 and IPv6.
     """
-    spec = Fields(f"Service {key_from('Service', obj)}", obj).inner("spec")
-    if spec.text("clusterIP") or spec.texts("clusterIPs") or spec.text("type") == "ExternalName":
+    spec = read("Service", obj, ServiceObject).spec or ServiceSpec()
+    if spec.cluster_ip or spec.cluster_ips or spec.type == "ExternalName":
         return obj
-    families = tuple(spec.texts("ipFamilies")) or (Family.IPV4,)
+    families = spec.ip_families or (Family.IPV4,)
     if not set(families) <= set(Family) or len(set(families)) < len(families):
-        raise spec.wrong("ipFamilies", "must be of IPv4 and IPv6, each once")
-    policy = spec.text("ipFamilyPolicy") or ("RequireDualStack" if len(families) > 1 else "SingleStack")
+        where = f"Service {key_from('Service', obj)}"
+        raise wrong(where, "spec.ipFamilies", spec.ip_families, "must be of IPv4 and IPv6, each once")
+    policy = spec.ip_family_policy or ("RequireDualStack" if len(families) > 1 else "SingleStack")
     if policy != "SingleStack":
         families += tuple(family for family in Family if family not in families)
     stored = {"clusterIPs": [PLACEHOLDER_IPS[Family(family)] for family in families], "ipFamilyPolicy": policy}

@@ -16,7 +16,8 @@ import structlog
 
 from metalpy.cluster.atomic_file import leftovers, remove_older, write_atomically
 from metalpy.cluster.manifest_presence import Presence, directory_id
-from metalpy.cluster.objects import is_label, status_from, status_to
+from metalpy.cluster.objects import status_from, status_to
+from metalpy.cluster.reading import is_label
 from metalpy.errors import ClusterError, ManifestError
 from metalpy.model import ObjectKey
 

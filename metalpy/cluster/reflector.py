@@ -12,10 +12,12 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import structlog
 
-from metalpy.cluster.api_session import GONE, ApiError, ApiSession, Json
-from metalpy.cluster.lists import pages_of, trimmed, version_of
+from metalpy.cluster.api_session import GONE, ApiError, ApiSession, Status
+from metalpy.cluster.lists import Version, page_of, pages_of
+from metalpy.cluster.shapes import Shape
 from metalpy.errors import ClusterError
 from metalpy.model import ObjectKey
 
@@ -54,9 +56,9 @@ Values = dict[ObjectKey, Any]
 
 
 class Sink(Protocol):
-    """Where objects go. An object has `metadata.name` at least; what cannot be read is the sink's to tell."""
+    """Where objects go, as JSON that nobody looked at yet; what cannot be read is the sink's to tell."""
 
-    def decode(self, objects: Sequence[Json]) -> Values:
+    def decode(self, objects: Sequence[msgspec.Raw]) -> Values:
         """Read some objects of a list, and change nothing yet."""
         ...
 
@@ -64,13 +66,30 @@ class Sink(Protocol):
         """Take in everything that there is, all objects of a list; what was there and is not among these is gone."""
         ...
 
-    def put(self, obj: Json) -> None:
+    def put(self, obj: msgspec.Raw) -> None:
         """Take in one object that came or changed."""
         ...
 
-    def remove(self, obj: Json) -> None:
+    def remove(self, obj: msgspec.Raw) -> None:
         """Take in that one object is gone."""
         ...
+
+
+class _Event(Shape):
+    """Of a watch."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class _Metadata(Shape):
+    resource_version: Version
+
+
+class _Versioned(Shape):
+    """Any object."""
+
+    metadata: _Metadata
 
 
 class _Expired(Exception):  # noqa: N818 - the server's own word
@@ -127,11 +146,11 @@ class Reflector:
         try:
             async for page in pages_of(self._session, self._resource.path, self._resource.selector):
                 # Bit by bit: other things go on meanwhile, and the text of all objects is never here at once.
-                objects = trimmed(page)
+                objects = page.items or ()
                 for start in range(0, len(objects), _AT_ONCE):
                     values |= self._sink.decode(objects[start : start + _AT_ONCE])
                     await asyncio.sleep(0)
-                version = version_of(page)
+                version = page.version
         except ApiError as error:
             if error.code == GONE and version:
                 self._in_vain += 1
@@ -160,8 +179,9 @@ class Reflector:
 
     async def _look_whether_time_goes_on(self) -> None:
         """See that the server has what was seen, by a list of one: a watch from its future would stay silent."""
-        page = await self._session.get(self._resource.path, {**self._resource.selector, "limit": "1"})
-        if _is_older(version_of(page), self._version):
+        query = {**self._resource.selector, "limit": "1"}
+        page = page_of(await self._session.read(self._resource.path, query))
+        if _is_older(page.version, self._version):
             raise _Expired
 
     async def _watch(self) -> None:
@@ -175,9 +195,9 @@ class Reflector:
         now_s = asyncio.get_running_loop().time
         since_s, is_heard = now_s(), False
         try:
-            async for event in self._session.stream(self._resource.path, query):
+            async for line in self._session.stream(self._resource.path, query):
                 self._recovered()
-                self._take(event)
+                self._take(line)
                 is_heard = True
         except ApiError as error:
             if error.code == GONE:
@@ -186,20 +206,24 @@ class Reflector:
         finally:
             self._in_vain = 0 if is_heard or now_s() - since_s > SHORTEST_S else self._in_vain + 1
 
-    def _take(self, event: Mapping[str, Any]) -> None:
-        match event:
-            case {"type": "ERROR", "object": {"code": int(code), **status}}:
-                if code == GONE:
-                    raise _Expired
-                raise ApiError(code, str(status.get("reason", "")), str(status.get("message", "")))
-            case {"type": kind, "object": {"metadata": {"resourceVersion": str(version)}} as obj} if version:
-                if kind in {"ADDED", "MODIFIED"}:
-                    self._sink.put(obj)
-                elif kind == "DELETED":
-                    self._sink.remove(obj)
-                self._version = version
-            case _:
-                raise ClusterError(f"the watch of {self._resource.path} has an event that is none: {event!r:.200}")
+    def _take(self, line: bytes) -> None:
+        try:
+            event = msgspec.json.decode(line, type=_Event)
+            if event.type == "ERROR":
+                status = msgspec.json.decode(event.object, type=Status)
+            else:
+                version = msgspec.json.decode(event.object, type=_Versioned).metadata.resource_version
+        except msgspec.DecodeError as error:
+            raise ClusterError(f"the watch of {self._resource.path}: {error}: {line!r:.200}") from error
+        if event.type == "ERROR":
+            if status.code == GONE:
+                raise _Expired
+            raise ApiError(status.code or 0, status.reason or "", status.message or "")
+        if event.type in {"ADDED", "MODIFIED"}:
+            self._sink.put(event.object)
+        elif event.type == "DELETED":
+            self._sink.remove(event.object)
+        self._version = version
 
     async def _rest(self) -> None:
         """Wait before the next list and watch where the last ones were in vain, but for the first."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from structlog.testing import capture_logs
 
 from metalpy.cluster.api_sinks import NodeSink
 from metalpy.cluster.interface import NodeChanged
+from tests.unit.cluster.answers import raw
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    import msgspec
+
     from metalpy.cluster.interface import Change
 
 
-def node(name: str, rack: object = "a") -> dict[str, Any]:
-    return {"metadata": {"name": name, "labels": {"rack": rack}}}
+def node(name: str, rack: object = "a") -> msgspec.Raw:
+    return raw({"metadata": {"name": name, "labels": {"rack": rack}}})
 
 
 class Reports(list[tuple[str, tuple[tuple[str, str], ...] | None]]):

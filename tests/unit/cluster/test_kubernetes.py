@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+import msgspec
 import pytest
 
 from metalpy.cluster.interface import ConfigChanged, ConfigSynced, NodeChanged, ServiceChanged, Synced
@@ -31,18 +32,18 @@ class Session:
         self.traffic = Uncounted()
         self.held = {name: asyncio.Event() for name in held}
 
-    async def get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    async def read(self, path: str, query: Mapping[str, str]) -> bytes:
         resource = path.rpartition("/")[2]
         name = query.get("fieldSelector", "").removeprefix("metadata.name=")
         if event := self.held.get(name or resource):
             await event.wait()
         obj = NAMED.get(resource)
         items = [obj] if obj and name in ("", obj["metadata"]["name"]) else []
-        return {"metadata": {"resourceVersion": "1"}, "items": items}
+        return msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": items})
 
-    async def stream(self, _: str, __: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+    async def stream(self, _: str, __: Mapping[str, str]) -> AsyncIterator[bytes]:
         await asyncio.Event().wait()
-        yield {}
+        yield b""
 
     async def is_granted(self, *_: str, **__: str) -> bool:
         return True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+import msgspec
 import pytest
 
 from metalpy.cluster.lists import objects_in, pages_of
@@ -28,7 +29,7 @@ class Session:
         self.answers = asyncio.Event()
         self.answers.set()
 
-    async def get(self, _: str, query: Mapping[str, str]) -> dict[str, Any]:
+    async def read(self, _: str, query: Mapping[str, str]) -> bytes:
         number = int(query.get("continue", "0"))
         self.asked.append(query.get("continue", ""))
         try:
@@ -40,7 +41,7 @@ class Session:
             raise ClusterError("the API server is gone")
         token = str(number + 1) if number + 1 < len(self.names) else ""
         items = [{"metadata": {"name": self.names[number], "managedFields": [{}]}}]
-        return {"metadata": {"resourceVersion": "1", "continue": token}, "items": items}
+        return msgspec.json.encode({"metadata": {"resourceVersion": "1", "continue": token}, "items": items})
 
 
 async def some_turns() -> None:
@@ -66,7 +67,7 @@ async def test_next_page_is_on_its_way_while_one_is_read_and_no_more() -> None:
 
 async def test_page_that_cannot_be_had_is_an_error_behind_the_others() -> None:
     pages = pages_of(cast("ApiSession", Session("a", "")), PATH, {})
-    assert (await anext(pages))["items"][0]["metadata"]["name"] == "a"
+    assert [msgspec.json.decode(item)["metadata"]["name"] for item in (await anext(pages)).items or ()] == ["a"]
     await some_turns()
     with pytest.raises(ClusterError, match="gone"):
         await anext(pages)

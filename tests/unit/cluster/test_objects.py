@@ -13,7 +13,6 @@ from metalpy.cluster.objects import (
     endpoints_from_slice,
     ingress_from,
     ingress_to,
-    key_from,
     node_from,
     service_from,
     speaker_pod_from,
@@ -21,6 +20,7 @@ from metalpy.cluster.objects import (
     status_managers,
     status_to,
 )
+from metalpy.cluster.reading import key_from
 from metalpy.errors import ManifestError
 from metalpy.model import Endpoint, Ingress, NewerWishes, Node, ObjectKey, Service, ServicePort, SpeakerPod
 from tests.unit.cluster.dumps import ENDPOINTS, NODE, SERVICE_DUMP, SLICE_DUMP
@@ -116,7 +116,10 @@ def test_cluster_ips_fall_back_to_the_single_cluster_ip(spec: dict[str, Any], cl
             minimal(externalTrafficPolicy="local"),
             'Service default/nginx: spec.externalTrafficPolicy: "local": must be Cluster or Local',
         ),
-        (minimal(clusterIPs=[1]), "Service default/nginx: spec.clusterIPs[0]: 1: must be a text"),
+        (
+            minimal(clusterIPs=[1]),
+            "Service default/nginx: spec.clusterIPs[0]: 1: must be a text, in quotes if it looks like something else",
+        ),
         (
             minimal(selector={"app": True}),
             "Service default/nginx: spec.selector.app: true: must be a text, in quotes if it looks like something else",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -42,19 +43,19 @@ class Session:
     def watch_ended(self, resource: str, cause: str) -> None:
         self.counted.append(f"{resource} {cause}")
 
-    async def get(self, path: str, query: Mapping[str, str]) -> Object:
+    async def read(self, path: str, query: Mapping[str, str]) -> bytes:
         del path, query
         await asyncio.sleep(0)
         if self.page is not None:
-            return cast("Object", self.page)
+            return msgspec.json.encode(self.page)
         items = [{"metadata": {"name": name, "resourceVersion": "1"}} for name in self.names]
-        return {"metadata": {"resourceVersion": self.version}, "items": items}
+        return msgspec.json.encode({"metadata": {"resourceVersion": self.version}, "items": items})
 
-    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         del path
         self.watched_from.append(query["resourceVersion"])
         while event := await self.events.get():
-            yield event
+            yield msgspec.json.encode(event)
 
 
 class Sink:
@@ -62,17 +63,21 @@ class Sink:
         self.lists: list[list[str]] = []
         self.seen: list[str] = []
 
-    def decode(self, objects: Sequence[Object]) -> Values:
-        return {ObjectKey("", obj["metadata"]["name"]): obj for obj in objects}
+    def decode(self, objects: Sequence[msgspec.Raw]) -> Values:
+        return {ObjectKey("", name_of(obj)): obj for obj in objects}
 
     def replace(self, values: Values) -> None:
         self.lists.append([key.name for key in values])
 
-    def put(self, obj: Object) -> None:
-        self.seen.append(obj["metadata"]["name"])
+    def put(self, obj: msgspec.Raw) -> None:
+        self.seen.append(name_of(obj))
 
-    def remove(self, obj: Object) -> None:
-        self.seen.append(f"{obj['metadata']['name']} gone")
+    def remove(self, obj: msgspec.Raw) -> None:
+        self.seen.append(f"{name_of(obj)} gone")
+
+
+def name_of(obj: msgspec.Raw) -> str:
+    return str(msgspec.json.decode(obj)["metadata"]["name"])
 
 
 class Setup:
