@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,7 @@ from tests.lab.nodes.images import IMAGE
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tests.lab.lan import Host
-    from tests.lab.nodes.box import Box
     from tests.lab.nodes.cluster import NodeCluster
 
 Object = dict[str, Any]
@@ -162,9 +160,10 @@ class Site:
         """
         wait_until(lambda: self.addresses(name) == list(expected), CONVERGED_S, f"{name} has {expected}")
         spec = self._service(name)["spec"]
-        places = [f"{ip} . tcp . {port['port']}" for ip in (*spec["clusterIPs"], *expected) for port in spec["ports"]]
-        for node, box in self.cluster.nodes.items():
-            wait_until(partial(_has_rules, box, places), CONVERGED_S, f"kube-proxy on {node} has {places}")
+        everywhere = itertools.product(self.cluster.nodes.values(), (*spec["clusterIPs"], *expected), spec["ports"])
+        for box, ip, port in everywhere:
+            has_rule = partial(box.has_rule_for, ip, port["port"])
+            wait_until(has_rule, CONVERGED_S, f"kube-proxy on {box.name} has a rule for {ip}")
 
     def await_assigned(self, name: str, node: str) -> None:
         """Wait until an Event says that a node announces a Service."""
@@ -223,11 +222,6 @@ class Site:
     def other(self, node: str) -> str:
         """Name the other node."""
         return next(name for name in self.cluster.nodes if name != node)
-
-
-def _has_rules(box: Box, places: Iterable[str]) -> bool:
-    rules = "".join(box.host.run(["nft", "list", "table", family, "kube-proxy"]).stdout for family in ("ip", "ip6"))
-    return all(place in rules for place in places)
 
 
 def _url(address: str, port: int) -> str:

@@ -71,6 +71,11 @@ class Box:
             raise LabError(f"{self.name}: {' '.join(command)}: status {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def has_rule_for(self, address: str, port: int) -> bool:
+        """Tell whether kube-proxy has a rule for a Service's TCP port at this address of it, be it one that refuses."""
+        table = ["nft", "list", "table", "ip6" if ":" in address else "ip", "kube-proxy"]
+        return f"{address} . tcp . {port} " in self.host.run(table).stdout
+
     def die(self) -> None:
         """Lose power: cable first, so that nothing says goodbye, then everything at once."""
         self.host.unplug()
