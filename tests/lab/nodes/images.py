@@ -43,7 +43,6 @@ _INPUTS = (
     "configmaptocrs",
 )
 _SUITE = "bookworm"
-_MIRROR = "http://deb.debian.org/debian"
 _BASE = f"debian:{_SUITE}-slim"
 _BASE_PACKAGES = ("ca-certificates", "gobgpd", "python3", "python3-venv")
 """Those that the Dockerfile installs are here already, so that nothing has to be fetched for a rebuild."""
@@ -148,13 +147,14 @@ def _archive(image: str, name: str, archive: Path, scratch: Path) -> None:
 
 def _base() -> str:
     """Give the name of the image that stands for Debian's, made on first use."""
-    name = f"localhost/base-{_SUITE}:{_digest([repr((_MIRROR, _BASE_PACKAGES, _NOT_IN_AN_IMAGE)).encode()])}"
+    name = f"localhost/base-{_SUITE}:{_digest([repr((_BASE_PACKAGES, _NOT_IN_AN_IMAGE)).encode()])}"
     if _buildah("images", "--quiet", "--filter", f"reference={name}"):
         return name
     with tempfile.TemporaryDirectory(prefix=".base-", dir=cache_directory()) as text:
         root = Path(text, "root")
         include = f"--include={','.join(_BASE_PACKAGES)}"
-        _tell(f"{_BASE}: debootstrap", ["debootstrap", "--variant=minbase", include, _SUITE, str(root), _MIRROR])
+        command = ["debootstrap", "--variant=minbase", include, _SUITE, str(root), *_own_mirror()]
+        _tell(f"{_BASE}: debootstrap", command)
         for pattern in _NOT_IN_AN_IMAGE:
             for path in root.glob(pattern):
                 if path.is_dir() and not path.is_symlink():
@@ -165,6 +165,12 @@ def _base() -> str:
         _buildah("add", container, str(root), "/")
         _buildah("commit", "--rm", container, name)
     return name
+
+
+def _own_mirror() -> list[str]:
+    """Give the place from which this machine has that suite's packages; without one debootstrap has its own."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {_SUITE}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[:1]
 
 
 def _wheelhouse() -> Path:
