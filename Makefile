@@ -24,6 +24,9 @@ BGP_CUT ?= 60
 FUZZ_FRAMES ?= 1000000
 FUZZ_CONVERSIONS ?= 10000
 
+# The tests start daemons hundreds of times, each of which would compile what an image has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install packages lab demo demo-bgp test test-unit test-lan test-bgp test-seeds test-cluster test-nodes test-long routers nodes cluster cluster-down \
 	check runtime bench bench-quick fuzz wire clean
