@@ -169,7 +169,11 @@ class Gobgp:
 
     async def add_peer(self, neighbor: Neighbor, *, is_restart: bool) -> None:
         """Begin a session."""
-        await self._call(f"peer {neighbor.name}", "AddPeer", self._codec.peer(neighbor, is_restart=is_restart))
+        await self._call(f"peer {neighbor.name}", "AddPeer", self._codec.new_peer(neighbor, is_restart=is_restart))
+
+    async def update_peer(self, neighbor: Neighbor) -> None:
+        """Let a session have other terms, which lasts where `Adjustable` ones alone differ and gobgpd is version 4."""
+        await self._call(f"peer {neighbor.name}", "UpdatePeer", self._codec.changed_peer(neighbor))
 
     async def remove_peer(self, address: IPAddress) -> None:
         """End a session, with a notification to the peer; one that is not there is no error."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from metalpy.bgp.neighbors import Adjustable, Bfd
 from metalpy.bgp.path_codec import PathCodec
 from metalpy.bgp.paths import TAG
 from metalpy.bgp.policy_codec import PolicyCodec
@@ -38,11 +39,11 @@ class Status:
 
     address: IPAddress
     mark: str
+    adjustable: Adjustable
     is_up: bool
     updates_sent: int = 0
     prefixes: int = 0
     """Announced now, where that was asked for."""
-    has_bfd: bool = False
 
 
 class Codec:
@@ -82,9 +83,16 @@ class Codec:
 
     # --- sessions
 
-    def peer(self, neighbor: Neighbor, *, is_restart: bool) -> Any:
+    def new_peer(self, neighbor: Neighbor, *, is_restart: bool) -> Any:
         """Build the request for a session; `is_restart` tells the peer that ours went away and came back."""
-        m = self.messages
+        return self.messages.AddPeerRequest(peer=self._peer(neighbor, is_restart=is_restart))
+
+    def changed_peer(self, neighbor: Neighbor) -> Any:
+        """Build the request for other terms of a session that is there."""
+        return self.messages.UpdatePeerRequest(peer=self._peer(neighbor, is_restart=False))
+
+    def _peer(self, neighbor: Neighbor, *, is_restart: bool) -> Any:
+        m, adjustable = self.messages, neighbor.adjustable
         conf = m.PeerConf(
             neighbor_address=str(neighbor.address),
             peer_asn=neighbor.peer_asn,
@@ -94,10 +102,10 @@ class Codec:
         )
         source = "" if neighbor.source is None else str(neighbor.source)
         timers = m.TimersConfig(
-            connect_retry=neighbor.connect_s,
-            hold_time=neighbor.hold_time_s,
-            keepalive_interval=neighbor.keepalive_s,
-            idle_hold_time_after_reset=neighbor.connect_s,
+            connect_retry=adjustable.connect_s,
+            hold_time=adjustable.hold_time_s,
+            keepalive_interval=adjustable.keepalive_s,
+            idle_hold_time_after_reset=adjustable.connect_s,
         )
         peer = m.Peer(
             conf=conf,
@@ -116,16 +124,16 @@ class Codec:
                     local_restarting=is_restart,
                 )
             )
-        if neighbor.bfd:
+        if bfd := adjustable.bfd:
             peer.bfd.CopyFrom(
                 m.BfdPeerConfig(
                     enabled=True,
-                    desired_minimum_tx_interval=neighbor.bfd.transmit_us,
-                    required_minimum_receive=neighbor.bfd.receive_us,
-                    detection_multiplier=neighbor.bfd.multiplier,
+                    desired_minimum_tx_interval=bfd.transmit_us,
+                    required_minimum_receive=bfd.receive_us,
+                    detection_multiplier=bfd.multiplier,
                 )
             )
-        return m.AddPeerRequest(peer=peer)
+        return peer
 
     def _family_config(self, family: Family, restarts: bool) -> Any:
         m = self.messages
@@ -138,12 +146,21 @@ class Codec:
         return Status(
             ip_address(peer.conf.neighbor_address),
             peer.conf.description,
+            Adjustable(
+                peer.timers.config.hold_time,
+                peer.timers.config.keepalive_interval,
+                peer.timers.config.connect_retry,
+                _bfd(peer.bfd) if peer.bfd.enabled else None,
+            ),
             peer.state.session_state == ESTABLISHED,
             peer.state.messages.sent.update,
             sum(each.state.advertised for each in peer.afi_safis),
-            peer.bfd.enabled,
         )
 
     def family(self, family: Family) -> Any:
         """Build an address family."""
         return self.messages.Family(afi=_AFI[family], safi=_UNICAST)
+
+
+def _bfd(config: Any) -> Bfd:
+    return Bfd(config.required_minimum_receive, config.desired_minimum_tx_interval, config.detection_multiplier)

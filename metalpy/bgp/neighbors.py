@@ -33,6 +33,23 @@ class Bfd:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjustable:
+    """What gobgpd 4 changes of a session while it lasts; timers then count from the next one on."""
+
+    hold_time_s: int
+    keepalive_s: int
+    connect_s: int
+    bfd: Bfd | None = None
+
+    def may_follow(self, before: Adjustable) -> bool:
+        """Tell whether a session with `before` is to last: BFD may begin in it, but no other take its place.
+
+        A router whose BFD hears that ours went away, be it to come back with other intervals, ends the session.
+        """
+        return before.bfd in (None, self.bfd)
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbor:
     """One session, in the terms of gobgpd."""
 
@@ -42,13 +59,10 @@ class Neighbor:
     local_asn: int
     source: IPAddress | None
     password: str = field(repr=False)
-    hold_time_s: int
-    keepalive_s: int
-    connect_s: int
+    adjustable: Adjustable
     families: tuple[Family, ...]
     next_hop: IPAddress | None = None
     """Where routes of the family that is not the session's own lead; None if it carries only its own."""
-    bfd: Bfd | None = None
     restart_s: int = 0
     """Graceful restart time; 0 for none."""
     device: str = ""
@@ -61,8 +75,10 @@ class Neighbor:
 
     @property
     def mark(self) -> str:
-        """A digest of everything here. gobgpd keeps it as the description: equal marks, equal sessions."""
-        text = "\n".join(f"{each.name}={getattr(self, each.name)}" for each in fields(self))
+        """A digest of what cannot be adjusted. gobgpd keeps it as the description: another mark, another session."""
+        text = "\n".join(
+            f"{each.name}={getattr(self, each.name)}" for each in fields(self) if each.name != "adjustable"
+        )
         return _MARK + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -104,12 +120,14 @@ def neighbor(
         peer.session_asn,
         peer.source_address,
         peer.password,
-        peer.hold_time_s,
-        max(1, min(peer.keepalive_time_ns // 10**9, peer.hold_time_s)),
-        CONNECT_S if peer.connect_time_s is None else max(1, peer.connect_time_s),
+        Adjustable(
+            peer.hold_time_s,
+            max(1, min(peer.keepalive_time_ns // 10**9, peer.hold_time_s)),
+            CONNECT_S if peer.connect_time_s is None else max(1, peer.connect_time_s),
+            _bfd(session.bfd) if session.bfd else None,
+        ),
         families,
         next_hop,
-        _bfd(session.bfd) if session.bfd else None,
         restart_s or (RESTART_S if peer.graceful_restart else 0),
         peer.vrf,
     )

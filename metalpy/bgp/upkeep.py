@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from metalpy.bgp.client import PATHS_AT_ONCE, Batch
 from metalpy.bgp.failures import RefusalError
 from metalpy.bgp.paths import TAG
-from metalpy.bgp.wanted import Actual, grown
+from metalpy.bgp.wanted import Actual, Terms, grown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _NO_MARK = ""
 """Of a session that is there and is to be begun anew."""
+_ADJUSTS = 4
+"""The first version whose sessions last while their terms change."""
 
 
 class Upkeep:
@@ -57,11 +60,12 @@ class Upkeep:
     async def survey(self) -> tuple[int, int]:
         """Find out what it has; returns how many sessions and routes. Once."""
         if not self.is_cold:
-            self._actual.marks = {address: each.mark for address, each in (await self._client.peers()).items()}
+            has = await self._client.peers()
+            self._actual.sessions = {address: Terms(each.mark, each.adjustable) for address, each in has.items()}
             self._actual.paths = dict(await self._client.routes())
         self._translation.forget()
         self._wanted.compare_all(self._actual.paths)
-        return len(self._actual.marks), len(self._actual.paths)
+        return len(self._actual.sessions), len(self._actual.paths)
 
     async def start(self) -> bool:
         """Let it have the wanted router ID; a started one gets another only without peers.
@@ -70,7 +74,7 @@ class Upkeep:
         """
         wanted = next((each.router_id for each in self._wanted.sessions.values()), None)
         if wanted is not None and str(wanted) != self._router_id:
-            for address in self._actual.marks:
+            for address in self._actual.sessions:
                 await self._client.remove_peer(address)
             await self._client.start(wanted)
             self._router_id = str(wanted)
@@ -85,9 +89,9 @@ class Upkeep:
         the routers' BFD may take a session down once when it comes up.
         """
         session = self._wanted.sessions.get(address)
-        if session is None or session.bfd or address not in self._actual.marks:
+        if session is None or session.bfd or address not in self._actual.sessions:
             return False
-        self._actual.marks[address] = _NO_MARK
+        self._actual.sessions[address] = replace(self._actual.sessions[address], mark=_NO_MARK)
         return True
 
     async def reconcile(self, *, is_complete: bool) -> None:
@@ -103,14 +107,14 @@ class Upkeep:
         """
         actual, wanted = self._actual, self._wanted
         neighbors = await self._translation.neighbors(wanted.sessions, wanted.families)
-        for address in [each for each in actual.marks if each not in wanted.sessions]:
+        for address in [each for each in actual.sessions if each not in wanted.sessions]:
             await self._client.remove_peer(address)
-            del actual.marks[address]
+            del actual.sessions[address]
         await self._apply(grown(wanted.exports(neighbors), actual.exports))
         restarts = any(each.restart_s for each in neighbors)
         begins_first = not actual.paths and not restarts
         if begins_first:
-            await self._begin_missing(neighbors)
+            await self._bring_about(neighbors)
         if restarts and not is_complete:
             return
         for path, error in await self._client.stream_routes(self._batches(neighbors)):
@@ -118,7 +122,7 @@ class Upkeep:
             self._refused[path.prefix] = path
             self._chronicle.complain(f"route {path.prefix}", str(error))
         if not begins_first:
-            await self._begin_missing(neighbors)
+            await self._bring_about(neighbors)
         await self._apply(wanted.exports(neighbors))
         if is_complete:
             self.is_cold = False
@@ -150,24 +154,40 @@ class Upkeep:
             await self._client.apply_policies(rules, assigned=before is not None)
             self._actual.exports = rules
 
-    async def _begin_missing(self, neighbors: Sequence[Neighbor]) -> None:
+    async def _bring_about(self, neighbors: Sequence[Neighbor]) -> None:
+        """Let it have these sessions as they are wanted."""
         for each in neighbors:
-            if self._actual.marks.get(each.address) != each.mark:
-                await self._begin(each)
+            wanted, has = self._terms(each), self._actual.sessions.get(each.address)
+            if has != wanted:
+                await self._agree(each, wanted, lasts=has is not None and self._lasts(has, wanted))
 
-    async def _begin(self, each: Neighbor) -> None:
-        """Begin a session anew."""
-        if each.address in self._actual.marks:
+    def _terms(self, neighbor: Neighbor) -> Terms:
+        """Give what it can be told of: version 3 knows no BFD, and has none to compare with."""
+        knows_bfd = self._client.version >= _ADJUSTS
+        adjustable = neighbor.adjustable if knows_bfd else replace(neighbor.adjustable, bfd=None)
+        return Terms(neighbor.mark, adjustable)
+
+    def _lasts(self, has: Terms, wanted: Terms) -> bool:
+        """Tell whether a session goes on with other terms."""
+        is_same = has.mark == wanted.mark and self._client.version >= _ADJUSTS
+        return is_same and wanted.adjustable.may_follow(has.adjustable)
+
+    async def _agree(self, each: Neighbor, terms: Terms, *, lasts: bool) -> None:
+        """Begin a session, anew if it is there, or let it go on with other terms."""
+        if each.address in self._actual.sessions and not lasts:
             await self._client.remove_peer(each.address)
-            del self._actual.marks[each.address]
+            del self._actual.sessions[each.address]
         try:
-            await self._client.add_peer(each, is_restart=self.is_cold)
+            if lasts:
+                await self._client.update_peer(each)
+            else:
+                await self._client.add_peer(each, is_restart=self.is_cold)
         except RefusalError as error:
             self._chronicle.complain(f"peer {each.name}", str(error))
             self._translation.try_again()
             return
         self._chronicle.recover(f"peer {each.name}")
-        self._actual.marks[each.address] = each.mark
-        if each.bfd and not (await self._client.peers())[each.address].has_bfd:
+        self._actual.sessions[each.address] = terms
+        if each.adjustable.bfd and not (await self._client.peers())[each.address].adjustable.bfd:
             why = "no BFD: this gobgpd has none, it takes version 4.5 or newer"
             self._chronicle.complain(f"peer {each.name}", why, "BFD")

@@ -15,19 +15,26 @@ if TYPE_CHECKING:
 
     from metalpy.announcement.routes import Announcement, RouteAttributes, Session
     from metalpy.bgp.exports import Export
-    from metalpy.bgp.neighbors import Neighbor
+    from metalpy.bgp.neighbors import Adjustable, Neighbor
     from metalpy.bgp.paths import Tag
     from metalpy.model import Community, IPAddress, IPNetwork
 
 Kept = TypeVar("Kept")
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of a session that gobgpd has, as it was told of them."""
+
+    mark: str
+    adjustable: Adjustable
+
+
 @dataclass(slots=True)
 class Actual:
     """What a gobgpd has, as far as it is ours."""
 
-    marks: dict[IPAddress, str] = field(default_factory=dict)
-    """The mark of each session."""
+    sessions: dict[IPAddress, Terms] = field(default_factory=dict)
     paths: dict[IPNetwork, Path] = field(default_factory=dict)
     exports: frozenset[Export] | None = None
     """The rules in force; None: not known."""

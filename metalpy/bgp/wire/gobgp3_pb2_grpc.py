@@ -54,6 +54,11 @@ class GobgpApiStub:
                 request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerRequest.SerializeToString,
                 response_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerResponse.FromString,
                 _registered_method=True)
+        self.UpdatePeer = channel.unary_unary(
+                '/apipb.GobgpApi/UpdatePeer',
+                request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerRequest.SerializeToString,
+                response_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerResponse.FromString,
+                _registered_method=True)
         self.DeletePeer = channel.unary_unary(
                 '/apipb.GobgpApi/DeletePeer',
                 request_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.DeletePeerRequest.SerializeToString,
@@ -116,6 +121,12 @@ class GobgpApiServicer:
     def AddPeer(self, request, context):
         """sessions
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePeer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -186,6 +197,11 @@ def add_GobgpApiServicer_to_server(servicer, server):
                     servicer.AddPeer,
                     request_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerRequest.FromString,
                     response_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerResponse.SerializeToString,
+            ),
+            'UpdatePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePeer,
+                    request_deserializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerRequest.FromString,
+                    response_serializer=metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerResponse.SerializeToString,
             ),
             'DeletePeer': grpc.unary_unary_rpc_method_handler(
                     servicer.DeletePeer,
@@ -331,6 +347,33 @@ class GobgpApi:
             '/apipb.GobgpApi/AddPeer',
             metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerRequest.SerializeToString,
             metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.AddPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apipb.GobgpApi/UpdatePeer',
+            metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerRequest.SerializeToString,
+            metalpy_dot_bgp_dot_wire_dot_gobgp3__pb2.UpdatePeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -149,3 +149,19 @@ def test_bfd_that_gobgpd_has_not_is_named_and_the_session_is_up_without(node: Ho
     (told,) = speaker.logs(event="not as wanted")
 
     assert told["error"] == "no BFD: this gobgpd has none, it takes version 4.5 or newer"
+    speaker.die()
+    second = Speaker(node, tmp_path / "second", version=3, home=speaker.home)
+    start(second, peer(R1, 64512, bfd_ms=BFD_MS))
+    assert frr.established(NODE) == 1
+
+
+def test_bfd_begins_in_a_session_that_lasts(node: Host, frr: Frr, tmp_path: Path) -> None:
+    speaker = Speaker(node, tmp_path / "logs")
+    start(speaker, peer(R1, 64512))
+    has(frr, ROUTE, within_s=UP_S)
+    speaker.keep(peer(R1, 64512, bfd_ms=BFD_MS))
+    speaker.settle()
+    peers = "show bfd peers json"
+    wait_until(lambda: [each["status"] for each in frr.json(peers, daemon="bfdd")] == ["up"], UP_S, "BFD is up")
+
+    assert (frr.is_up(NODE), frr.established(NODE)) == (True, 1)

@@ -129,6 +129,18 @@ def _service(fake: FakeGobgpd) -> Any:
             fake.peers[address] = peer
             return m.AddPeerResponse()
 
+        async def UpdatePeer(self, request: Any, _: Any) -> Any:  # noqa: N802
+            address = request.peer.conf.neighbor_address
+            fake.calls.append(f"UpdatePeer {address}")
+            former = fake.peers[address]
+            peer = m.Peer()
+            peer.CopyFrom(request.peer)
+            peer.state.CopyFrom(former.state)
+            fake.peers[address] = peer
+            if fake.version == 3 or peer.conf != former.conf or peer.transport != former.transport:
+                fake.set_session(address, IDLE)
+            return m.UpdatePeerResponse()
+
         async def DeletePeer(self, request: Any, context: Any) -> Any:  # noqa: N802
             fake.calls.append(f"DeletePeer {request.address}")
             if request.address not in fake.peers:

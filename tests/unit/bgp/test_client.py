@@ -10,7 +10,7 @@ from metalpy.bgp.addresses import LocalAddresses
 from metalpy.bgp.client import PATHS_AT_ONCE, Batch, Gobgp
 from metalpy.bgp.exports import Export
 from metalpy.bgp.failures import AbsenceError, GoneError, RefusalError
-from metalpy.bgp.neighbors import Neighbor, neighbor
+from metalpy.bgp.neighbors import Adjustable, Neighbor, neighbor
 from metalpy.bgp.paths import TAG, Path
 from metalpy.model import ANY_OTHER_ASN, Family, Peer
 from tests.unit.bgp.values import ROUTER_ID, attributes, network, peer, session
@@ -98,7 +98,18 @@ async def test_peer_is_told_in_full(fake: FakeGobgpd, client: Gobgp) -> None:
     restart = told.graceful_restart
     assert (restart.enabled, restart.local_restarting, restart.deferral_time) == (True, True, 5)
     assert [each.mp_graceful_restart.config.enabled for each in told.afi_safis] == [True]
-    assert {address: each.mark for address, each in (await client.peers()).items()} == {wanted.address: wanted.mark}
+    (status,) = (await client.peers()).values()
+    assert (status.address, status.mark, status.adjustable) == (wanted.address, wanted.mark, wanted.adjustable)
+
+
+async def test_peer_is_told_of_other_terms(fake: FakeGobgpd, client: Gobgp) -> None:
+    await client.add_peer(translated(peer("192.0.2.1")), is_restart=False)
+    wanted = translated(peer("192.0.2.1", hold_time_s=9, connect_time_s=1))
+    await client.update_peer(wanted)
+
+    (status,) = (await client.peers()).values()
+    assert status.adjustable == wanted.adjustable == Adjustable(hold_time_s=9, keepalive_s=9, connect_s=1)
+    assert fake.calls == ["AddPeer 192.0.2.1", "UpdatePeer 192.0.2.1"]
 
 
 async def test_router_of_whichever_as_and_its_device_are_told(fake: FakeGobgpd, client: Gobgp) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from metalpy.bgp.addresses import LocalAddresses
-from metalpy.bgp.neighbors import Bfd, neighbor
+from metalpy.bgp.neighbors import Adjustable, Bfd, neighbor
 from metalpy.model import BFDProfile, Family, host_port
 from tests.unit.bgp.values import peer, session
 
@@ -31,12 +31,12 @@ def test_defaults_are_written_out() -> None:
 
     assert result is not None
     assert problems == ()
-    assert (result.port, result.hold_time_s, result.keepalive_s, result.connect_s) == (179, 90, 30, 2)
-    assert (result.families, result.next_hop, result.bfd, result.restart_s) == ((Family.IPV4,), None, None, 0)
+    assert (result.port, result.adjustable) == (179, Adjustable(hold_time_s=90, keepalive_s=30, connect_s=2, bfd=None))
+    assert (result.families, result.next_hop, result.restart_s) == ((Family.IPV4,), None, 0)
     assert result.name == "192.0.2.1:179"
 
 
-def test_any_difference_is_another_mark() -> None:
+def test_any_difference_is_another_mark_but_for_what_is_adjusted() -> None:
     result, _ = neighbor(session(peer("192.0.2.1", password="geheim")), LOCAL)  # noqa: S106 - the test's own
     assert result is not None
     others: dict[str, Any] = {
@@ -45,14 +45,33 @@ def test_any_difference_is_another_mark() -> None:
         "password": "anders",
         "families": (Family.IPV4, Family.IPV6),
         "next_hop": ip_address("fd00::1"),
-        "bfd": Bfd(),
         "device": "red",
     }
+    assert dataclasses.replace(result, adjustable=Adjustable(9, 3, 1, Bfd())).mark == result.mark
     for field in dataclasses.fields(result):
+        if field.name == "adjustable":
+            continue
         value = others[field.name] if field.name in others else getattr(result, field.name) + 1
         assert dataclasses.replace(result, **{field.name: value}).mark != result.mark, field.name
     assert dataclasses.replace(result).mark == result.mark
     assert "geheim" not in repr(result) + result.mark
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lasts"),
+    [
+        (None, None, True),
+        (None, Bfd(), True),
+        (Bfd(), Bfd(), True),
+        (Bfd(), Bfd(100_000), False),
+        (Bfd(), None, False),
+    ],
+    ids=str,
+)
+def test_session_lasts_when_bfd_begins_in_it_and_not_when_it_goes_or_is_replaced(
+    before: Bfd | None, after: Bfd | None, lasts: bool
+) -> None:
+    assert Adjustable(9, 3, 1, after).may_follow(Adjustable(90, 30, 2, before)) == lasts
 
 
 def test_routes_of_the_other_family_lead_to_the_link_of_the_peer() -> None:
@@ -118,7 +137,7 @@ def test_bfd_is_in_microseconds() -> None:
     result, problems = neighbor(session(peer("192.0.2.1"), bfd=BFDProfile("p", 100, None, 5)), LOCAL)
 
     assert result is not None
-    assert (result.bfd, problems) == (Bfd(100_000, 300_000, 5), ())
+    assert (result.adjustable.bfd, problems) == (Bfd(100_000, 300_000, 5), ())
 
 
 @pytest.mark.parametrize(("peer_wants", "all_restart", "restart_s"), [(False, 0, 0), (True, 0, 120), (False, 60, 60)])

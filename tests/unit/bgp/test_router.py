@@ -115,7 +115,7 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
     await router.settled()
     fake.calls.clear()
     async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
-        second.keep([session(ONE), session(peer("192.0.2.2", 64513, hold_time_s=30)), session(peer("192.0.2.3"))])
+        second.keep([session(ONE), session(peer("192.0.2.2", 64513, port=1790)), session(peer("192.0.2.3"))])
         second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO, peer("192.0.2.3")}))])
         await nothing_follows(fake)
         assert fake.calls == []
@@ -128,6 +128,49 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
         "AddPeer 192.0.2.2",
         "AddPeer 192.0.2.3",
     ]
+
+
+async def test_session_lasts_while_timers_change_and_bfd_begins_where_gobgpd_can(
+    fake: FakeGobgpd, router: Router
+) -> None:
+    fill(router)
+    router.ready()
+    await router.settled()
+    fake.set_session("192.0.2.1", ESTABLISHED)
+    fake.calls.clear()
+    router.keep([session(peer("192.0.2.1", hold_time_s=9), bfd=BFDProfile("fast", 100, 200, 5)), session(TWO)])
+    await router.settled()
+
+    anew = ["DeletePeer 192.0.2.1", "AddPeer 192.0.2.1"]
+    assert fake.calls == (["UpdatePeer 192.0.2.1"] if fake.version == 4 else anew)
+    assert (fake.peers["192.0.2.1"].state.session_state == ESTABLISHED) == (fake.version == 4)
+    assert fake.peers["192.0.2.1"].timers.config.hold_time == 9
+    assert fake.peers["192.0.2.1"].bfd.desired_minimum_tx_interval == (200_000 if fake.version == 4 else 0)
+
+
+async def test_bfd_that_changes_or_goes_begins_a_session_anew(fake: FakeGobgpd, router: Router) -> None:
+    for profile in (BFDProfile("p", 100, 100, 3), BFDProfile("p", 300, 300, 3), None):
+        router.keep([session(ONE, bfd=profile)])
+        router.ready()
+        await router.settled()
+
+    told = [call for call in fake.calls if "Peer" in call]
+    anew = ["DeletePeer 192.0.2.1", "AddPeer 192.0.2.1"]
+    assert told == ["AddPeer 192.0.2.1", *(anew if fake.version == 4 else ()), *(anew if fake.version == 4 else ())]
+
+
+async def test_next_speaker_leaves_a_session_alone_whose_bfd_gobgpd_has_not(fake: FakeGobgpd, router: Router) -> None:
+    wanted = [session(ONE, bfd=BFDProfile("p", 100, 100, 3))]
+    router.keep(wanted)
+    router.ready()
+    await router.settled()
+    fake.calls.clear()
+    async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
+        second.keep(wanted)
+        second.ready()
+        await second.settled()
+
+    assert fake.calls == RULES
 
 
 async def test_gobgpd_that_comes_back_empty_gets_everything(fake: FakeGobgpd, router: Router) -> None:
