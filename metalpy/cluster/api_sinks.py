@@ -60,11 +60,12 @@ class _ValueSink(Generic[Value]):
         """Read objects by their keys; None for one that cannot be read."""
         values: dict[ObjectKey, Value | None] = {}
         for obj in objects:
+            key = _key(obj)
             try:
-                values[_key(obj)] = self.read(obj)
+                values[key] = self.read(obj)
             except ManifestError as error:
                 _log.error("an object cannot be read, its last readable form stays", op="watch", error=str(error))
-                values[_key(obj)] = None
+                values[key] = None
         return values
 
     def replace(self, values: Mapping[ObjectKey, Value | None]) -> None:

@@ -56,7 +56,7 @@ def read(kind: str, obj: object, shape: type[Read]) -> Read:
     """Read an object: JSON that nobody looked at yet (`msgspec.Raw`), or what JSON or YAML became.
 
     Raises `ManifestError` where a field is there with another type than Kubernetes gives it: the object, the path of
-    the field, its value, and what it must be.
+    the field, its value, and what it must be. And for what is no JSON.
     """
     try:
         if isinstance(obj, msgspec.Raw):
@@ -65,6 +65,8 @@ def read(kind: str, obj: object, shape: type[Read]) -> Read:
     except msgspec.ValidationError as error:
         found = json_value(obj)
         raise _explained(_title(kind, found), found, error) from None
+    except msgspec.DecodeError as error:
+        raise ManifestError(f"{kind}: {error}") from None
 
 
 def read_part(where: str, obj: object, shape: type[Read]) -> Read:
@@ -100,8 +102,11 @@ def key_of(kind: str, metadata: Name | None) -> ObjectKey:
 
 
 def json_value(obj: object) -> Any:
-    """Give what JSON is that nobody looked at yet; other values as they are."""
-    return msgspec.json.decode(obj) if isinstance(obj, msgspec.Raw) else obj
+    """Give what JSON is that nobody looked at yet; other values as they are. Raises `ManifestError` for no JSON."""
+    try:
+        return msgspec.json.decode(obj) if isinstance(obj, msgspec.Raw) else obj
+    except msgspec.DecodeError as error:
+        raise ManifestError(str(error)) from None
 
 
 def wrong(where: str, path: str, value: object, wanted: str) -> ManifestError:

@@ -214,7 +214,7 @@ class Reflector:
             else:
                 version = msgspec.json.decode(event.object, type=_Versioned).metadata.resource_version
         except msgspec.DecodeError as error:
-            raise ClusterError(f"the watch of {self._resource.path}: {error}: {line!r:.200}") from error
+            raise ClusterError(f"the watch of {self._resource.path} has an event that is none: {error}") from error
         if event.type == "ERROR":
             if status.code == GONE:
                 raise _Expired

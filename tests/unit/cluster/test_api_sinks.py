@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from structlog.testing import capture_logs
 
 from metalpy.cluster.api_sinks import NodeSink
 from metalpy.cluster.interface import NodeChanged
+from metalpy.errors import ClusterError
 from tests.unit.cluster.answers import raw
 
 if TYPE_CHECKING:
@@ -62,3 +64,14 @@ def test_object_that_cannot_be_read_keeps_its_last_form_and_is_named() -> None:
     assert reports == [("two", (("rack", "b"),))]
     named = [line["error"].split(":")[0] for line in logs]
     assert named == ["Node one", "Node new", "Node two"]
+
+
+@pytest.mark.parametrize("stranger", [[], {}, {"metadata": {}}, {"metadata": {"name": 7}}, 7], ids=str)
+def test_what_is_no_object_is_the_servers_fault_and_changes_nothing(stranger: object) -> None:
+    reports = Reports()
+    sink = NodeSink(reports)
+    for take in (sink.put, sink.remove):
+        with pytest.raises(ClusterError):
+            take(raw(stranger))
+
+    assert reports == []

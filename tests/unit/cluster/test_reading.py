@@ -11,7 +11,7 @@ import yaml
 
 from metalpy.cluster.manifest_text import documents_of
 from metalpy.cluster.objects import endpoints_from_endpoints, endpoints_from_slice, node_from, service_from
-from metalpy.cluster.reading import _explained, read
+from metalpy.cluster.reading import _explained, json_value, read
 from metalpy.cluster.shapes import ServiceObject
 from metalpy.errors import ManifestError
 from tests.unit.cluster.answers import raw
@@ -103,6 +103,13 @@ def test_what_the_library_may_say_one_day_is_told_as_it_is(text: str) -> None:
     told = _explained("Service default/web", {"spec": {}}, msgspec.ValidationError(text))
 
     assert str(told) == f"Service default/web: {text}"
+
+
+@pytest.mark.parametrize("text", [b'{"metadata":{"name":"\xff"}}', b'{"metadata":7,"x":"\xff"}', b"{", b""], ids=repr)
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    for reader in (service_from, json_value):
+        with pytest.raises(ManifestError):
+            reader(msgspec.Raw(text))
 
 
 def test_what_is_not_read_is_not_looked_at() -> None:
