@@ -103,8 +103,8 @@ class Codec:
         source = "" if neighbor.source is None else str(neighbor.source)
         timers = m.TimersConfig(
             connect_retry=adjustable.connect_s,
-            hold_time=adjustable.hold_time_s,
-            keepalive_interval=adjustable.keepalive_s,
+            hold_time=neighbor.hold_time_s,
+            keepalive_interval=neighbor.keepalive_s,
             idle_hold_time_after_reset=adjustable.connect_s,
         )
         peer = m.Peer(
@@ -146,12 +146,7 @@ class Codec:
         return Status(
             ip_address(peer.conf.neighbor_address),
             peer.conf.description,
-            Adjustable(
-                peer.timers.config.hold_time,
-                peer.timers.config.keepalive_interval,
-                peer.timers.config.connect_retry,
-                _bfd(peer.bfd) if peer.bfd.enabled else None,
-            ),
+            Adjustable(peer.timers.config.connect_retry, _bfd(peer.bfd) if peer.bfd.enabled else None),
             peer.state.session_state == ESTABLISHED,
             peer.state.messages.sent.update,
             sum(each.state.advertised for each in peer.afi_safis),

@@ -34,10 +34,8 @@ class Bfd:
 
 @dataclass(frozen=True, slots=True)
 class Adjustable:
-    """What gobgpd 4 changes of a session while it lasts; timers then count from the next one on."""
+    """What gobgpd 4 changes of a session while it lasts. Hold and keepalive times are agreed when one begins."""
 
-    hold_time_s: int
-    keepalive_s: int
     connect_s: int
     bfd: Bfd | None = None
 
@@ -59,6 +57,8 @@ class Neighbor:
     local_asn: int
     source: IPAddress | None
     password: str = field(repr=False)
+    hold_time_s: int
+    keepalive_s: int
     adjustable: Adjustable
     families: tuple[Family, ...]
     next_hop: IPAddress | None = None
@@ -120,9 +120,9 @@ def neighbor(
         peer.session_asn,
         peer.source_address,
         peer.password,
+        peer.hold_time_s,
+        max(1, min(peer.keepalive_time_ns // 10**9, peer.hold_time_s)),
         Adjustable(
-            peer.hold_time_s,
-            max(1, min(peer.keepalive_time_ns // 10**9, peer.hold_time_s)),
             CONNECT_S if peer.connect_time_s is None else max(1, peer.connect_time_s),
             _bfd(session.bfd) if session.bfd else None,
         ),

@@ -104,11 +104,11 @@ async def test_peer_is_told_in_full(fake: FakeGobgpd, client: Gobgp) -> None:
 
 async def test_peer_is_told_of_other_terms(fake: FakeGobgpd, client: Gobgp) -> None:
     await client.add_peer(translated(peer("192.0.2.1")), is_restart=False)
-    wanted = translated(peer("192.0.2.1", hold_time_s=9, connect_time_s=1))
+    wanted = translated(peer("192.0.2.1", connect_time_s=1))
     await client.update_peer(wanted)
 
     (status,) = (await client.peers()).values()
-    assert status.adjustable == wanted.adjustable == Adjustable(hold_time_s=9, keepalive_s=9, connect_s=1)
+    assert status.adjustable == wanted.adjustable == Adjustable(connect_s=1)
     assert fake.calls == ["AddPeer 192.0.2.1", "UpdatePeer 192.0.2.1"]
 
 

@@ -115,7 +115,7 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
     await router.settled()
     fake.calls.clear()
     async with Router(RemoteGobgpd(fake.target), addresses=no_addresses) as second:
-        second.keep([session(ONE), session(peer("192.0.2.2", 64513, port=1790)), session(peer("192.0.2.3"))])
+        second.keep([session(ONE), session(peer("192.0.2.2", 64513, hold_time_s=30)), session(peer("192.0.2.3"))])
         second.announce([announcement("10.0.0.1/32", (attributes(), {ONE, TWO, peer("192.0.2.3")}))])
         await nothing_follows(fake)
         assert fake.calls == []
@@ -130,7 +130,7 @@ async def test_gobgpd_that_runs_is_compared_and_never_started_again(fake: FakeGo
     ]
 
 
-async def test_session_lasts_while_timers_change_and_bfd_begins_where_gobgpd_can(
+async def test_session_lasts_while_the_pause_between_calls_changes_and_bfd_begins_where_gobgpd_can(
     fake: FakeGobgpd, router: Router
 ) -> None:
     fill(router)
@@ -138,13 +138,13 @@ async def test_session_lasts_while_timers_change_and_bfd_begins_where_gobgpd_can
     await router.settled()
     fake.set_session("192.0.2.1", ESTABLISHED)
     fake.calls.clear()
-    router.keep([session(peer("192.0.2.1", hold_time_s=9), bfd=BFDProfile("fast", 100, 200, 5)), session(TWO)])
+    router.keep([session(peer("192.0.2.1", connect_time_s=9), bfd=BFDProfile("fast", 100, 200, 5)), session(TWO)])
     await router.settled()
 
     anew = ["DeletePeer 192.0.2.1", "AddPeer 192.0.2.1"]
     assert fake.calls == (["UpdatePeer 192.0.2.1"] if fake.version == 4 else anew)
     assert (fake.peers["192.0.2.1"].state.session_state == ESTABLISHED) == (fake.version == 4)
-    assert fake.peers["192.0.2.1"].timers.config.hold_time == 9
+    assert fake.peers["192.0.2.1"].timers.config.connect_retry == 9
     assert fake.peers["192.0.2.1"].bfd.desired_minimum_tx_interval == (200_000 if fake.version == 4 else 0)
 
 
