@@ -1,3 +1,4 @@
+// The gobgpd of the image, and of the tests, which have its command line gobgp, too.
 module metalpy/deploy/gobgpd
 
 go 1.26.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -70,13 +70,17 @@ def page_of(answer: bytes) -> Page:
 
 
 async def objects_in(session: ApiSession, path: str, selector: Mapping[str, str] | None = None) -> list[Json]:
-    """Give all objects of a list, without `managedFields`, which is most of an object, and nobody reads it."""
-    pages = pages_of(session, path, selector or {})
-    return [trimmed(msgspec.json.decode(obj)) async for page in pages for obj in page.items or ()]
+    """Give all objects of a list, without `managedFields`, which is most of an object, and nobody reads it.
+
+    Raises as `pages_of` does.
+    """
+    return [_trimmed(obj) async for page in pages_of(session, path, selector or {}) for obj in page.items or ()]
 
 
-def trimmed(obj: Json) -> Json:
-    """Take `managedFields` out of an object."""
-    metadata: dict[str, Any] = obj["metadata"]
-    metadata.pop("managedFields", None)
-    return obj
+def _trimmed(obj: msgspec.Raw) -> Json:
+    try:
+        found: Json = msgspec.json.decode(obj)
+        found["metadata"].pop("managedFields", None)
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise ClusterError(f"the answer is a list of what are no objects: {error!r}") from error
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -82,3 +83,12 @@ async def test_who_stops_early_leaves_no_question_behind() -> None:
     await pages.aclose()
 
     assert session.cancelled == 1
+
+
+@pytest.mark.parametrize("item", [b"7", b"[]", b"{}", b'{"metadata":{"name":"\xff"}}'], ids=repr)
+async def test_list_of_what_are_no_objects_is_the_servers_fault(item: bytes) -> None:
+    session = Session("a")
+    answer = b'{"metadata":{"resourceVersion":"1"},"items":[%s]}' % item
+    session.read = AsyncMock(return_value=answer)  # type: ignore[method-assign]
+    with pytest.raises(ClusterError, match="no objects"):
+        await objects_in(cast("ApiSession", session), PATH)
