@@ -123,6 +123,16 @@ def test_image_has_the_gobgpd_that_is_tested_built_by_the_same_go() -> None:
     assert f"github.com/osrg/gobgp/v4 v{PARTS['gobgp'].version}" in (DEPLOY / "gobgpd" / "go.mod").read_text("utf-8")
 
 
+@each_workload
+def test_pod_may_use_metallbs_pod_security_policy_of_its_name(workload: Object) -> None:
+    name = workload["metadata"]["name"]
+    role = next(each for each in OBJECTS if each["metadata"]["name"] == f"metallb-system:{name}" and "rules" in each)
+    (rule,) = (rule for rule in role["rules"] if rule["apiGroups"] == ["policy"])
+
+    assert pod_of(workload)["serviceAccountName"] == name
+    assert (rule["resources"], rule["resourceNames"], rule["verbs"]) == (["podsecuritypolicies"], [name], ["use"])
+
+
 def test_secret_and_its_owner_are_what_the_rights_name() -> None:
     deployment = next(each for each in WORKLOADS if each["kind"] == "Deployment")
     variables = {each["name"]: each.get("value") for each in container_of(deployment)["env"]}
