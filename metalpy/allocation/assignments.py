@@ -16,7 +16,7 @@ from metalpy.allocation.demand import status_addresses
 from metalpy.model import NO_NEWER_WISHES, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from metalpy.allocation.allocator import Holding, PoolCounts
@@ -116,11 +116,16 @@ class Assignments:
         spared, self._spared = self._spared, set()
         return self._settle(self._services[key] for key in spared)
 
-    def update(self, changes: Mapping[ObjectKey, Service | None]) -> list[Outcome]:
+    def update(
+        self,
+        changes: Mapping[ObjectKey, Service | None],
+        is_pending: Callable[[ObjectKey], bool] = lambda _: False,
+    ) -> list[Outcome]:
         """Take in changed Services (None: gone) and bring them, and all that wait, to rest.
 
         A Service whose new status names addresses that fit keeps them, before another gets a new one, and also
-        before one to which they are promised only.
+        before one to which they are promised only. `is_pending` tells for which Services there is an outcome still to
+        be carried out. It may be for a version that is no more: there is a new one even where all is as it should be.
         """
         freed = False
         changed: list[Service] = []
@@ -134,7 +139,7 @@ class Assignments:
             else:
                 self._as_written[key] = written
                 service = self._read(written)
-            if not self._is_echo(service):
+            if is_pending(key) or not self._is_echo(service):
                 changed.append(service)
                 if self._configured:
                     displaced |= self._displaced_by(service)

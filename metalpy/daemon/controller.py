@@ -108,7 +108,7 @@ class Controller:
                 self._writer.drop(key)
                 self._contests.forget(key)
                 _log.info("service deleted", event_name="serviceDeleted", service=str(key))
-        self._carry_out(self._assignments.update(services))
+        self._carry_out(self._assignments.update(services, self._writer.has))
         if not config:
             return self._intake.retry()
         if isinstance(config, ResourcesChanged) and not self._intake.is_loaded:

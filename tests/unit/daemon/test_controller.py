@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from metalpy.cluster.interface import ServiceChanged, Synced
 from metalpy.daemon import status_writer
 from metalpy.daemon.contests import ROUNDS
 from metalpy.daemon.controller import Controller
+from metalpy.errors import ClusterError
+from metalpy.model import Ingress
 from metalpy.observe.metrics import AllocatorMetrics, ClientMetrics, StatusMetrics
 from tests.unit.daemon.fake_cluster import CONFIG, FakeCluster, changed, config, pool, pools, service
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from metalpy.cluster.interface import Change
-    from metalpy.model import ObjectKey
+    from metalpy.model import ObjectKey, Service
 
 SMALL = pool("p", "10.3.0.0/31")
 OTHER = pool("q", "10.4.0.0/31")
@@ -189,6 +192,35 @@ async def test_failed_write_gives_way_to_a_newer_outcome(setup: Setup, monkeypat
     await setup.take([])
 
     assert setup.cluster.written == [(service("a").key, ("10.4.0.0",))]
+
+
+async def test_outcome_for_a_version_that_an_own_write_made_old_gives_way_and_lets_others_go(setup: Setup) -> None:
+    asked, answers = asyncio.Event(), asyncio.Event()
+    versions = {"a": 1, "b": 2}
+
+    async def write(service: Service, ingress: tuple[Ingress, ...]) -> None:
+        asked.set()
+        await answers.wait()
+        name = service.key.name
+        if service.resource_version != str(versions[name]):
+            raise ClusterError("409 Conflict")
+        versions[name] = max(versions.values()) + 1
+        setup.cluster.written.append((service.key, tuple(entry.ip for entry in ingress)))
+
+    setup.cluster.write_ingress = write  # type: ignore[method-assign]
+    moves = service("a", "10.3.0.0", load_balancer_ip="10.3.0.1", resource_version="1")
+    waits = service("b", load_balancer_ip="10.3.0.0", resource_version="2")
+    await setup.controller.take([pools(SMALL), *changed(moves, waits), Synced()])
+    await asked.wait()
+    # While its write is under way an edit has it decided again, from the version that this write makes old.
+    await setup.controller.take([pools(SMALL, OTHER)])
+    answers.set()
+    await setup.controller.written()
+    assert setup.cluster.written == [(moves.key, ("10.3.0.1",))]
+
+    await setup.take(changed(replace(moves, ingress=(Ingress("10.3.0.1"),), resource_version=str(versions["a"]))))
+
+    assert setup.cluster.written == [(moves.key, ("10.3.0.1",)), (waits.key, ("10.3.0.0",))]
 
 
 async def test_service_of_another_class_is_no_news(setup: Setup) -> None:
