@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 import structlog
+from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from metalpy.cluster.connections import Connections
@@ -60,6 +61,8 @@ _REQUEST = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
 _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
 
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+_TOO_LONG = (LineTooLong, ValueError)
+"""What aiohttp raises for a line; the second in versions without an error of its own for it."""
 
 
 class Status(Shape):
@@ -199,6 +202,8 @@ class ApiSession:
                     yield line
             except _UNREACHABLE as error:
                 raise ClusterError(f"the watch of {path} broke: {error!r}") from error
+            except _TOO_LONG as error:
+                raise ClusterError(f"the watch of {path} has a line of more than {LONGEST_LINE} bytes") from error
 
     async def _exchange(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Json | None = None

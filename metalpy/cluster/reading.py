@@ -83,7 +83,7 @@ def key_from(kind: str, obj: object) -> ObjectKey:
     Both are checked against the syntax of Kubernetes names, hence are safe parts of a file path. Raises
     `ManifestError`.
     """
-    return key_of(kind, read_part(kind, json_value(obj), NamedObject).metadata)
+    return key_of(kind, read_part(kind, obj, NamedObject).metadata)
 
 
 def key_of(kind: str, metadata: Name | None) -> ObjectKey:

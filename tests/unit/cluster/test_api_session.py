@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from metalpy.cluster import credentials, home
-from metalpy.cluster.api_session import ApiError, ApiSession
+from metalpy.cluster.api_session import LONGEST_LINE, ApiError, ApiSession
 from metalpy.cluster.connections import DEAD_S
 from metalpy.cluster.credentials import Reading, proxy_for
 from metalpy.cluster.traffic import Uncounted
@@ -28,12 +28,13 @@ _ESTABLISHED, _KEEPALIVE_TIMER = "01", "02"
 
 
 class Server:
-    """Answers `/version` and takes down who asked; of a watch it sends the head only."""
+    """Answers `/version` and takes down who asked; of a watch it sends the head only, and `line` if there is one."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
         """Of those who were answered."""
         self.refused = ""
+        self.line = b""
         self.port = 0
         self.is_watched = asyncio.Event()
         self._ends = asyncio.Event()
@@ -49,6 +50,7 @@ class Server:
         response = web.StreamResponse()
         await response.prepare(request)
         self.is_watched.set()
+        await response.write(self.line)
         await self._ends.wait()
         return response
 
@@ -95,6 +97,14 @@ def timers(port: int) -> list[tuple[str, float]]:
     rows = [line.split() for line in _TCP.read_text().splitlines()[1:]]
     there = [row for row in rows if int(row[2].rpartition(":")[2], 16) == port and row[3] == _ESTABLISHED]
     return [(row[5].partition(":")[0], int(row[5].partition(":")[2], 16) / hertz) for row in there]
+
+
+async def test_line_of_a_watch_that_is_too_long_is_the_servers_fault(server: Server, tmp_path: Path) -> None:
+    server.line = b"x" * (3 * LONGEST_LINE)
+    path = kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}")
+    async with await ApiSession.open(path, Uncounted()) as session, asyncio.timeout(10):
+        with pytest.raises(ClusterError, match="a line of more than"):
+            await anext(aiter(session.stream("/watch", {})))
 
 
 async def test_connection_of_a_quiet_watch_is_asked_soon_whether_the_server_is_there(
