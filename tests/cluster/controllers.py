@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from tests.lab.crds import install_our_crds
+from tests.lab.json_log import JsonLog
 from tests.lab.kube.events import events_in
 from tests.lab.wait import wait_until
 
@@ -151,10 +151,11 @@ class Controller:
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
         self._log = log
+        self._lines = JsonLog(log)
 
     def log(self) -> list[Object]:
-        """Read what it has logged."""
-        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines() if line[:1] == "{"]
+        """Read what it has logged, whole lines alone: the last one may be on its way."""
+        return list(self._lines.lines())
 
     def last_words(self) -> tuple[str, str]:
         """Give the name and the end of the log, and how the process ended."""

@@ -18,7 +18,7 @@ import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from tests.cluster.json_log import JsonLog
+from tests.lab.json_log import JsonLog
 from tests.lab.kube.control_plane import ControlPlane
 from tests.lab.parts import lab_binary
 from tests.lab.scratch import scratch_directory
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.cluster.json_log import Object
+    from tests.lab.json_log import Object
 
 NAMESPACE = "metallb-system"
 SERVICES = "/api/v1/namespaces/default/services"

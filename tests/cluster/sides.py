@@ -13,7 +13,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from tests.cluster.controllers import NAMESPACE
-from tests.cluster.json_log import JsonLog
+from tests.lab.json_log import JsonLog
 from tests.lab.kube.events import events_in
 from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from tests.lab.json_log import JsonLog
 from tests.lab.wait import wait_until
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ class Node:
 
     def logs(self, **wanted: Any) -> list[dict[str, Any]]:
         """Return the log lines so far that have these keys and values."""
-        lines = self._logs.read_text(encoding="utf-8").splitlines()
-        entries: list[dict[str, Any]] = [json.loads(line) for line in lines if line.startswith("{")]
-        return [entry for entry in entries if wanted.items() <= entry.items()]
+        return [entry for entry in JsonLog(self._logs).lines() if wanted.items() <= entry.items()]
 
     def wait_for_log(self, many: int = 1, **wanted: Any) -> None:
         """Wait until that many log lines have these keys and values."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.controllers import NAMESPACE
-from tests.cluster.json_log import JsonLog
+from tests.lab.json_log import JsonLog
 from tests.lab.parts import lab_binary
 from tests.lab.wait import wait_until
 from tests.seeds import prober

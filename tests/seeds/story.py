@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import yaml
 
+from tests.lab.json_log import JsonLog
 from tests.lab.lan import Host, Lan
 from tests.lab.wait import wait_until
 
@@ -189,8 +190,7 @@ class Story:
 
     def log(self, name: str) -> list[Object]:
         """Read what a daemon has logged: `controller`, or a speaker by its node."""
-        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return JsonLog(self._logs / f"{name}.log").lines()
 
     def _end_daemons(self) -> None:
         for daemon in self._daemons:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from metalpy.config.legacy import parse_legacy
 from metalpy.model import any_selector_matches
-from tests.cluster.json_log import JsonLog
+from tests.lab.json_log import JsonLog
 from tests.lab.kube.control_plane import ControlPlane
 from tests.lab.kube.events import events_in
 from tests.lab.lan import Lan
