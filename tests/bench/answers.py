@@ -24,11 +24,14 @@ class Answers:
     seconds: float = 0.0
     taken: Counter[int] = field(default_factory=Counter)
     """Tenths of a microsecond → answers."""
+    repeated: int = 0
+    """Requests that got no answer within a second."""
 
     def add(self, other: Answers) -> None:
         """Take in another round."""
         self.seconds += other.seconds
         self.taken.update(other.taken)
+        self.repeated += other.repeated
 
     @property
     def count(self) -> int:
@@ -62,8 +65,8 @@ class Asker:
 
     def ask(self, interface: str, many: int, outstanding: int, seconds: float, looks: int = 0) -> Answers:
         """Ask for that long, looking so often for an answer before sleeping until one comes."""
-        took_s, taken = self._obey("ask", interface, many, outstanding, seconds, looks)
-        return Answers(took_s, Counter({int(tenths): answers for tenths, answers in taken.items()}))
+        took_s, taken, repeated = self._obey("ask", interface, many, outstanding, seconds, looks)
+        return Answers(took_s, Counter({int(tenths): answers for tenths, answers in taken.items()}), repeated)
 
     def _obey(self, *words: Any) -> Any:
         return json.loads(tell(self._program, json.dumps(words)))

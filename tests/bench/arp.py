@@ -4,7 +4,8 @@ The asker's cables to metalpy, to MetalLB's speakers 0.15.2 and 0.11.0 and to a 
 alike; short rounds go round all of them, so that whatever else the machine does hits all alike. With one address and
 with ten thousand, each a Service on an API server: `rate` is answers a second with one request on its way at a time,
 `rate16` with sixteen, `p50` and `p99` how long the former take. *Peer* is the one in the line's name, *limit* the
-kernel's. `--quick` leaves the peers and the API server out: the announcer alone, against the kernel.
+kernel's. `--quick` leaves the peers and the API server out: the announcer alone, against the kernel. A line `repeated`
+comes only where requests got no answer within a second, and were repeated.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ def report(many: int, figures: Figures, peers: Sequence[str]) -> None:
             answers = figures[OURS, 1].count
             title_ = f"{title}.p{quantile}"
             print(line(title_, "µs", answers, ours_us, peer=theirs, limit=limit, smaller_is_better=True), flush=True)
+    for (name, outstanding), each in figures.items():
+        if each.repeated:
+            title = f"arp.{many}.{name}.repeated{outstanding}"
+            print(line(title, "requests", each.count, each.repeated), flush=True)
 
 
 def full() -> None:

@@ -2,7 +2,8 @@
 
 The real announcer answers on one host for one address, on others for more, each over a cable of its own to one
 client that keeps one request outstanding. Short rounds go round all of them, so that whatever else the machine does
-hits all alike; medians are reported. A bare loop takes part: what Python could do at best.
+hits all alike; medians are reported. A bare loop takes part: what Python could do at best. A line `repeated` comes
+only where requests got no answer within a second, and were repeated.
 """
 
 from __future__ import annotations
@@ -41,15 +42,14 @@ def tell(program: subprocess.Popen[str], line: str = "") -> str:
 
 
 def start(host: Host, *words: str) -> subprocess.Popen[str]:
-    """Start a Python program on a host, to be told lines."""
+    """Start a Python program on a host, to be told lines. It says itself why it ends, should it."""
     command = [sys.executable, "-m", *words]
-    logs = subprocess.DEVNULL
-    return host.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=logs, text=True)
+    return host.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def start_announcer(host: Host, protocol: str, interface: str, many: int) -> None:
     """Let the host announce the first `many` addresses, and wait until they are in force."""
-    program = start(host, "tests.lan.announce_program", "--interval", NEVER, "--grace", NEVER, interface)
+    program = start(host, "tests.lan.announce_program", "--quiet", "--interval", NEVER, "--grace", NEVER, interface)
     tell(program)  # ready
     tell(program, json.dumps(["announce", *(str(address(protocol, number)) for number in range(many))]))
     tell(program, json.dumps(["counts"]))  # answered once the frames of the first round are sent
@@ -95,3 +95,6 @@ def run(protocol: str, name: str, bare: str, arguments: Sequence[str]) -> None:
                 f"{name}_{most}_{figure}", "µs", asked[most], taken[most], limit=taken["1"], smaller_is_better=True
             )
         )
+    for size, results in figures.items():
+        if repeated := sum(each["repeated"] for each in results):
+            print(report.line(f"{name}_{size}_repeated", "requests", asked[size], repeated))

@@ -4,7 +4,8 @@ ARP requests go to everybody, ndp asks in the group of the address, nud asks the
 
 For every line `INTERFACE MANY` that it reads it asks for that long over that interface, one request outstanding at a
 time, for the first MANY addresses in random order, and writes one JSON object: `asked`, `seconds`, `p50_us`,
-`p99_us`. A request that gets no answer within a second ends it.
+`p99_us`, `repeated`. As hosts do, it asks again after a second without an answer: a machine that stands still for as
+long is no news of the announcer. All of it counts as time that the answer took. After ten seconds it gives up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ FRAMES = 10_000
 """As many frames are kept whatever MANY is, so that the client itself works equally fast."""
 LINK_LOCAL = IPv6Address("fe80::a5ce:4")
 PATIENCE_S = 10
-"""How long an announcer may take until it answers the first request."""
+"""How long an announcer may take until it answers a request."""
+REPEAT_S = 1
+"""A host asks again after that (RetransTimer of RFC 4861 section 10, retrans_time_ms of Linux for ARP)."""
 
 
 def address(protocol: str, number: int) -> IPv4Address | IPv6Address:
@@ -70,15 +73,21 @@ def frames(protocol: str, interface: str, many: int) -> list[bytes]:
 @functools.cache
 def answering_host(protocol: str, interface: str, many: int) -> bytes:
     """Wait until the first request is answered, and give the MAC of who does; once for each interface."""
-    first, until_s = frames(protocol, interface, many)[0], time.monotonic() + PATIENCE_S
+    first, begin = frames(protocol, interface, many)[0], time.monotonic()
     with opened(protocol, interface, 0.1) as wire:
-        while time.monotonic() < until_s:
+        while True:
             wire.send(first)
             with contextlib.suppress(BlockingIOError):
                 answer = wire.recv(128)
                 if answer[ANSWERED[protocol]] == first[ASKED[protocol]]:
                     return answer[6:12]
-    raise TimeoutError(f"no answer over {interface} within {PATIENCE_S} s")
+            be_patient(interface, time.monotonic() - begin)
+
+
+def be_patient(interface: str, waited_s: float) -> None:
+    """Raise `TimeoutError` once it has been waited too long for an answer."""
+    if waited_s > PATIENCE_S:
+        raise TimeoutError(f"no answer over {interface} within {PATIENCE_S} s")
 
 
 def opened(protocol: str, interface: str, patience_s: float) -> socket.socket:
@@ -98,17 +107,25 @@ def ask(protocol: str, interface: str, many: int, seconds: float) -> dict[str, f
     asked, answered = ASKED[protocol], ANSWERED[protocol]
     answer = bytearray(128)
     taken_ns: list[int] = []
+    repeated = 0
     now = time.perf_counter_ns
-    with opened(protocol, interface, 1) as wire:
+    with opened(protocol, interface, REPEAT_S) as wire:
         send, receive, note = wire.send, wire.recv_into, taken_ns.append
         begin = last = now()
         end = begin + int(seconds * 1e9)
         while last < end:
             for frame in requests:
                 send(frame)
-                receive(answer)
-                while answer[answered] != frame[asked]:  # IPv6 hosts have other things to say too
-                    receive(answer)
+                while True:
+                    try:
+                        receive(answer)
+                    except BlockingIOError:
+                        be_patient(interface, (now() - last) / 1e9)
+                        repeated += 1
+                        send(frame)
+                    else:
+                        if answer[answered] == frame[asked]:  # IPv6 hosts have other things to say too
+                            break
                 current = now()
                 note(current - last)
                 last = current
@@ -120,6 +137,7 @@ def ask(protocol: str, interface: str, many: int, seconds: float) -> dict[str, f
         "seconds": (last - begin) / 1e9,
         "p50_us": taken_ns[len(taken_ns) // 2] / 1000,
         "p99_us": taken_ns[len(taken_ns) * 99 // 100] / 1000,
+        "repeated": repeated,
     }
 
 

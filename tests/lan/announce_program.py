@@ -3,7 +3,7 @@
 It reads one JSON array a line, `["announce", ADDRESS...]`, `["retire", SECONDS, ADDRESS...]`, `["counts"]`,
 `["conflict"]` or `["absence"]` (which wait for one) or `["pid"]`; an ADDRESS to announce may be for some interfaces
 only, `192.168.1.240@eth1,eth2`. It answers each with one line of JSON; the first line it writes is
-`"ready"`. Logs go to the standard error output as JSON lines.
+`"ready"`. Logs go to the standard error output as JSON lines, with `--quiet` from warnings on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import logging
 import re
 import sys
 from ipaddress import ip_address
@@ -66,9 +67,11 @@ async def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--repeat", type=float, default=0)
     parser.add_argument("--exclude", type=re.compile, action="append", default=[])
     parser.add_argument("--ask-first", action="store_true")
+    parser.add_argument("--quiet", action="store_true", help="log warnings only")
     parser.add_argument("interfaces", nargs="*")
     options = parser.parse_args(arguments)
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if options.quiet else logging.NOTSET),
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
