@@ -99,10 +99,8 @@ class ApiSession:
         return cls(await Reading(kubeconfig).credentials(), traffic)
 
     async def __aenter__(self) -> Self:
-        self.http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=CONNECTIONS, ssl=self.credentials.tls, socket_factory=self._connections.socket_for
-            ),
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, socket_factory=self._connections.socket_for),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=LONGEST_LINE,
         )
@@ -111,7 +109,7 @@ class ApiSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.http.close()
+        await self._http.close()
         await self._connections.closed(FAREWELL_S)
 
     async def answers(self) -> None:
@@ -242,38 +240,56 @@ class ApiSession:
         body: Json | None = None,
         content_type: str = "application/json",
     ) -> aiohttp.ClientResponse:
-        """Send a request; gives the answer, not yet read, to be closed by the caller. Raises what is none.
-
-        What is refused for its credentials is sent once more if newer ones are there.
-        """
-        url = URL(f"{self.credentials.host}{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
+        """Send a request; gives the answer, not yet read, to be closed by the caller. Raises what is none."""
+        url = f"{self.credentials.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "metalpy"}
         data = None if body is None else msgspec.json.encode(body)
+        try:
+            # A write that is sent elsewhere may become a mere look there, and would count as done.
+            response = await self.request(
+                method, url, headers=headers, data=data, timeout=timeout, allow_redirects=method == "GET"
+            )
+        except _UNREACHABLE as error:
+            raise ClusterError(f"{method} {path}: {error!r}") from error
+        if response.status < 300:  # noqa: PLR2004 - the first HTTP status that is no success
+            return response
+        async with response:
+            raise await _api_error(response)
+
+    async def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], **options: Any
+    ) -> aiohttp.ClientResponse:
+        """Send a request with our credentials, by the options of aiohttp, with whose errors it fails.
+
+        Where one of us does not know the other, it is sent once more if the credentials are others by now. Raises
+        `OSError` if they are not there.
+        """
+        asked = URL(url.removeprefix(self.credentials.host), encoded=True)
+        named = verb_and_resource(method, asked.path, asked.query)
         may_renew = True
         while True:
+            shown = await self.credentials.shown()
             try:
-                credentials = await self.credentials.headers()
-                # A write that is sent elsewhere may become a mere look there, and would count as done.
-                response = await self.http.request(
+                response = await self._http.request(
                     method,
-                    url,
-                    headers=headers | credentials,
-                    data=data,
-                    timeout=timeout,
-                    allow_redirects=method == "GET",
+                    URL(url, encoded=True),
+                    headers={**headers, **shown.headers},
+                    # Not the connector's: a connection that was made with earlier credentials is not used again.
+                    ssl=shown.tls,
                     server_hostname=self.credentials.server_name or None,
                     proxy=self.credentials.proxy or None,
+                    **options,
                 )
             except _UNREACHABLE as error:
-                self.traffic.answered(*verb_and_resource(method, path, query), UNREACHABLE)
-                raise ClusterError(f"{method} {path}: {error!r}") from error
-            self.traffic.answered(*verb_and_resource(method, path, query), str(response.status))
-            if response.status < 300:  # noqa: PLR2004 - the first HTTP status that is no success
-                return response
-            async with response:
-                refused = await _api_error(response)
-            if refused.code != UNAUTHORIZED or not may_renew or not await self.credentials.renewed(credentials):
-                raise refused
+                self.traffic.answered(*named, UNREACHABLE)
+                is_unknown = isinstance(error, aiohttp.ClientSSLError)
+                if not is_unknown or not may_renew or not await self.credentials.renewed(shown):
+                    raise
+            else:
+                self.traffic.answered(*named, str(response.status))
+                if response.status != UNAUTHORIZED or not may_renew or not await self.credentials.renewed(shown):
+                    return response
+                response.release()
             may_renew = False
 
 

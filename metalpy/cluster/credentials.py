@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,8 +73,18 @@ class Reading:
             raise ClusterError(f"{source(self.kubeconfig)}: who reads them ended with status {status}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a request shows the API server, and what that has to show: equal as long as neither is read anew."""
+
+    headers: Mapping[str, str]
+    """That say who we are; none for a certificate."""
+    tls: ssl.SSLContext
+    """With our certificate, if we have one, and the authorities whose certificates are good."""
+
+
 class Credentials:
-    """How the API server is reached, and what to do when it does not know us any more."""
+    """How the API server is reached, and what to do when one of us does not know the other any more."""
 
     def __init__(self, access: Access, kubeconfig: Path | None) -> None:
         """Raises `ClusterError` for certificates that are none."""
@@ -81,19 +92,29 @@ class Credentials:
         self.server_name = access.server_name
         self.proxy = access.proxy or proxy_for(access.host)
         self._kubeconfig = kubeconfig
-        self._authorization = access.authorization
         self._token_file = Path(access.token_file) if access.token_file else None
+        self._secured_by: tuple[object, ...] = ()
         # Times are by the event loop's clock: that of the wall may be set.
         self._stale_from_s = 0.0
         self._renewing = asyncio.Lock()
         self._renew_from_s = 0.0
-        try:
-            self.tls = _tls(access)
-        except (OSError, ValueError) as error:
-            raise ClusterError(f"{source(kubeconfig)}: {error}") from error
+        self._authorization = ""
+        self._take(access)
 
-    async def headers(self) -> dict[str, str]:
-        """Give the headers that say who we are: none for a certificate. Raises `OSError` for a token never seen."""
+    def _take(self, access: Access) -> None:
+        """Show this from now on. Raises `ClusterError`."""
+        if not self._token_file:
+            self._authorization = access.authorization
+        secured_by = (access.authority, access.certificate, access.key, access.is_verified)
+        if self._secured_by != secured_by:
+            try:
+                self._tls = _tls(access)
+            except (OSError, ValueError) as error:
+                raise ClusterError(f"{source(self._kubeconfig)}: {error}") from error
+            self._secured_by = secured_by
+
+    async def shown(self) -> Shown:
+        """Give what to show with a request. Raises `OSError` for a token never seen."""
         now_s = asyncio.get_running_loop().time()
         if self._token_file and now_s >= self._stale_from_s:
             try:
@@ -103,29 +124,33 @@ class Credentials:
                     raise
                 _log.warning("cannot read the token again, the last one stays", op="renewCredentials", error=str(error))
             self._stale_from_s = now_s + FRESH_S
-        return {"authorization": self._authorization} if self._authorization else {}
+        return Shown({"authorization": self._authorization} if self._authorization else {}, self._tls)
 
-    async def renewed(self, refused: Mapping[str, str]) -> bool:
-        """Read again what was refused with these headers; tells whether there are others by now.
+    async def renewed(self, refused: Shown) -> bool:
+        """Read again what was refused, by the server or by us; tells whether there is something else by now.
 
-        The tokens in files that a kubeconfig names expire, and so do those of programs that it names.
+        The tokens in files that a kubeconfig names expire, those of programs that it names, and certificates. A
+        cluster that is given another authority has that told to whoever is in it by then.
         """
         async with self._renewing:
+            if await self._shows_other_than(refused):
+                return True
             now_s = asyncio.get_running_loop().time()
+            if now_s < self._renew_from_s:
+                return False
+            self._renew_from_s = now_s + RENEW_S
+            self._stale_from_s = now_s
             try:
-                if await self.headers() != refused:
-                    return True
-                if now_s < self._renew_from_s:
-                    return False
-                self._renew_from_s = now_s + RENEW_S
-                if self._token_file:
-                    self._stale_from_s = now_s
-                else:
-                    self._authorization = (await Reading(self._kubeconfig).access()).authorization
-                return await self.headers() != refused
+                self._take(await Reading(self._kubeconfig).access())
             except (ClusterError, OSError) as error:
                 _log.warning("cannot read the credentials again", op="renewCredentials", error=str(error))
-                return False
+            return await self._shows_other_than(refused)
+
+    async def _shows_other_than(self, refused: Shown) -> bool:
+        try:
+            return await self.shown() != refused
+        except OSError:  # a token never seen
+            return False
 
 
 def _token_in(file: Path) -> str:

@@ -13,7 +13,6 @@ from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
-from metalpy.cluster.api_session import UNAUTHORIZED
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -30,32 +29,16 @@ _log = structlog.get_logger()
 
 
 class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types for it
-    """A lock to which a server that cannot be reached is a try that failed, not the end of the election.
-
-    Nor are credentials that have expired: one who stands by asks for nothing else by which that would be noticed.
-    """
+    """A lock to which a server that cannot be reached is a try that failed, not the end of the election."""
 
     def __init__(self, session: ApiSession, lease: Lease) -> None:
-        self._client = _client_over(session)
-        self._credentials = session.credentials
-        super().__init__(lease.name, lease.namespace, lease.identity, self._client)
+        super().__init__(lease.name, lease.namespace, lease.identity, _client_over(session))
 
     async def get(self, name: str, namespace: str) -> Any:
         try:
-            headers = await self._show_who_we_are()
-            is_there, found = await super().get(name, namespace)
-            if not is_there and found.status == UNAUTHORIZED and await self._credentials.renewed(headers):
-                await self._show_who_we_are()
-                return await super().get(name, namespace)
+            return await super().get(name, namespace)
         except _UNREACHABLE as error:
             return False, ApiException(status=0, reason=repr(error))
-        return is_there, found
-
-    async def _show_who_we_are(self) -> dict[str, str]:
-        """Give the client the headers of now, for this request and the write that follows it."""
-        headers = await self._credentials.headers()
-        self._client.default_headers.update(headers)
-        return headers
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
         # The client's own creation passes an argument that its own validation refuses (seen in 37.0).
@@ -74,12 +57,9 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
 
 
 def _client_over(session: ApiSession) -> ApiClient:
-    """Make the official client's API on a session's connections."""
-    credentials = session.credentials
-    configuration = Configuration(host=credentials.host)
-    configuration.tls_server_name, configuration.proxy = credentials.server_name, credentials.proxy
-    client = ApiClient(configuration)
-    client.rest_client.pool_manager = session.http
+    """Make the official client's API on a session, which adds the credentials and what is of the connection."""
+    client = ApiClient(Configuration(host=session.credentials.host))
+    client.rest_client.pool_manager = session
     return client
 
 

@@ -1,16 +1,19 @@
-"""Tokens that end while a daemon runs: the next one is in the file by then, and is read."""
+"""Tokens and certificates that end while a daemon runs: the next ones are in the files by then, and are read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from metalpy.cluster import home
 from metalpy.cluster.api_session import UNAUTHORIZED, ApiError, ApiSession
 from metalpy.cluster.traffic import Uncounted
-from tests.cluster.controllers import BRISK, NAMESPACE, Site
+from tests.cluster.controllers import BRISK, NAMESPACE, PATIENT, Site
+from tests.lab.kube.certificates import Authority
 from tests.lab.kube.client import ApiRefusal
+from tests.lab.kube.control_plane import ControlPlane
 from tests.lab.kube.kubeconfig import kubeconfig_text
 from tests.lab.wait import wait_until
 
@@ -100,3 +103,49 @@ async def test_pods_token_is_read_again_when_it_is_refused_not_by_the_wall_clock
         token.pass_on(to_next=False)
         with pytest.raises(ApiError, match="401 Unauthorized"):
             await session.get(SERVICES)
+
+
+NAME = "api.front.example"
+"""By which the API server is called by who does not use its address, with a certificate of its own."""
+
+
+def test_leader_follows_its_cluster_to_another_authority(tmp_path: Path) -> None:
+    first, second = _authority(tmp_path / "first"), _authority(tmp_path / "second")
+    front, good = first.server("front", [f"DNS:{NAME}"]), tmp_path / "ca.crt"
+    good.write_bytes(first.pair.certificate.read_bytes())
+    flags = (f"--tls-sni-cert-key={front.certificate},{front.key}:{NAME}",)
+    with ControlPlane(flags=flags) as api, Site(api, tmp_path) as site:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(_by_name(api, good), encoding="utf-8")
+        site.configure(POOL)
+        leader = site.start(*PATIENT, kubeconfig=kubeconfig)
+        site.service("a")
+        site.await_addresses("a", "10.206.65.234")
+
+        api.stop(crash=True)
+        other = second.server("front", [f"DNS:{NAME}"])
+        front.certificate.write_bytes(other.certificate.read_bytes())
+        front.key.write_bytes(other.key.read_bytes())
+        api.start()
+        site.service("b")
+        good.write_bytes(second.pair.certificate.read_bytes())
+
+        site.await_addresses("b", "10.206.65.235")
+        assert leader.process.poll() is None
+
+
+def _authority(directory: Path) -> Authority:
+    directory.mkdir()
+    return Authority(directory)
+
+
+def _by_name(api: ControlPlane, authority: Path) -> str:
+    """Write a kubeconfig that calls the API server by that name, and names the file of who vouches for it."""
+    token = api.service_account_token(NAMESPACE, "controller")
+    found = yaml.safe_load(kubeconfig_text(api.url, api.ca, token=token))
+    found["clusters"][0]["cluster"] = {
+        "server": api.url,
+        "tls-server-name": NAME,
+        "certificate-authority": str(authority),
+    }
+    return yaml.safe_dump(found)

@@ -19,6 +19,7 @@ from metalpy.cluster.connections import DEAD_S
 from metalpy.cluster.credentials import Reading, proxy_for
 from metalpy.cluster.traffic import Uncounted
 from metalpy.errors import ClusterError
+from tests.unit.cluster.kubeconfigs import kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,17 +79,6 @@ async def server() -> AsyncIterator[Server]:
     made = Server()
     async with made.serving():
         yield made
-
-
-def kubeconfig(directory: Path, server: str, *, cluster: str = "", user: str = "") -> Path:
-    path = directory / "kubeconfig"
-    path.write_text(
-        "current-context: a\n"
-        "contexts: [{name: a, context: {cluster: a, user: a}}]\n"
-        f'clusters: [{{name: a, cluster: {{server: "{server}"{cluster}}}}}]\n'
-        f"users: [{{name: a, user: {{{user}}}}}]\n"
-    )
-    return path
 
 
 def timers(port: int) -> list[tuple[str, float]]:
@@ -233,7 +223,7 @@ async def test_certificates_in_a_kubeconfig_are_left_in_no_file(
     for _ in range(2):
         async with await ApiSession.open(path, Uncounted()) as session:
             assert list(files.iterdir()) == []
-            assert not await session.credentials.renewed({})
+            assert not await session.credentials.renewed(await session.credentials.shown())
             assert list(files.iterdir()) == []
 
 
@@ -257,27 +247,27 @@ async def test_pod_finds_the_api_server_and_its_token(monkeypatch: pytest.Monkey
     found = await Reading(None).credentials()
 
     assert found.host == url
-    assert await found.headers() == {"authorization": "Bearer first"}
-    assert len(found.tls.get_ca_certs()) > 1
+    assert (await found.shown()).headers == {"authorization": "Bearer first"}
+    assert len((await found.shown()).tls.get_ca_certs()) > 1
 
 
 async def test_pods_token_is_read_again_after_a_while_though_nobody_refused_it(
     pod: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = await Reading(None).credentials()
-    await found.headers()
+    await found.shown()
     (pod / "token").write_text("second\n")
-    assert await found.headers() == {"authorization": "Bearer first"}
+    assert (await found.shown()).headers == {"authorization": "Bearer first"}
 
     monkeypatch.setattr(credentials, "FRESH_S", 0.0)
     found = await Reading(None).credentials()
-    await found.headers()
+    await found.shown()
     (pod / "token").write_text("third\n")
 
-    assert await found.headers() == {"authorization": "Bearer third"}
+    assert (await found.shown()).headers == {"authorization": "Bearer third"}
 
     (pod / "token").unlink()
-    assert await found.headers() == {"authorization": "Bearer third"}
+    assert (await found.shown()).headers == {"authorization": "Bearer third"}
 
 
 @pytest.mark.parametrize("missing", ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "ca.crt", "token"])
@@ -288,7 +278,7 @@ async def test_pod_that_lacks_something_says_what(pod: Path, monkeypatch: pytest
         (pod / missing).write_text("")
 
     with pytest.raises((ClusterError, OSError), match=missing):
-        await (await Reading(None).credentials()).headers()
+        await (await Reading(None).credentials()).shown()
 
 
 PROXY = "http://proxy.example:3128"
