@@ -60,7 +60,8 @@ _log = structlog.get_logger()
 _REQUEST = aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S)
 _WATCH = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
 
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError)
+"""What a request raises to which there is none."""
 _TOO_LONG = (LineTooLong, ValueError)
 """What aiohttp raises for a line; the second in versions without an error of its own for it."""
 
@@ -198,7 +199,7 @@ class ApiSession:
             try:
                 async for line in response.content:
                     yield line
-            except _UNREACHABLE as error:
+            except NO_ANSWER as error:
                 raise ClusterError(f"the watch of {path} broke: {error!r}") from error
             except _TOO_LONG as error:
                 raise ClusterError(f"the watch of {path} has a line of more than {LONGEST_LINE} bytes") from error
@@ -227,7 +228,7 @@ class ApiSession:
         async with response:
             try:
                 return await response.read()
-            except _UNREACHABLE as error:
+            except NO_ANSWER as error:
                 raise ClusterError(f"{method} {path}: {error!r}") from error
 
     async def _response(
@@ -249,7 +250,7 @@ class ApiSession:
             response = await self.request(
                 method, url, headers=headers, data=data, timeout=timeout, allow_redirects=method == "GET"
             )
-        except _UNREACHABLE as error:
+        except NO_ANSWER as error:
             raise ClusterError(f"{method} {path}: {error!r}") from error
         if response.status < 300:  # noqa: PLR2004 - the first HTTP status that is no success
             return response
@@ -259,10 +260,9 @@ class ApiSession:
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str], **options: Any
     ) -> aiohttp.ClientResponse:
-        """Send a request with our credentials, by the options of aiohttp, with whose errors it fails.
+        """Send a request with our credentials, by the options of aiohttp. Raises `NO_ANSWER`.
 
-        Where one of us does not know the other, it is sent once more if the credentials are others by now. Raises
-        `OSError` if they are not there.
+        Where one of us does not know the other, it is sent once more if the credentials are others by now.
         """
         asked = URL(url.removeprefix(self.credentials.host), encoded=True)
         named = verb_and_resource(method, asked.path, asked.query)
@@ -280,14 +280,15 @@ class ApiSession:
                     proxy=self.credentials.proxy or None,
                     **options,
                 )
-            except _UNREACHABLE as error:
+            except NO_ANSWER as error:
                 self.traffic.answered(*named, UNREACHABLE)
                 is_unknown = isinstance(error, aiohttp.ClientSSLError)
-                if not is_unknown or not may_renew or not await self.credentials.renewed(shown):
+                if not (is_unknown and may_renew and await self.credentials.renewed(shown)):
                     raise
             else:
                 self.traffic.answered(*named, str(response.status))
-                if response.status != UNAUTHORIZED or not may_renew or not await self.credentials.renewed(shown):
+                is_unknown = response.status == UNAUTHORIZED
+                if not (is_unknown and may_renew and await self.credentials.renewed(shown)):
                     return response
                 response.release()
             may_renew = False
@@ -297,7 +298,7 @@ async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
     """Read what went wrong: a Status object, or whatever something in front of the API server says."""
     try:
         text = await response.read()
-    except _UNREACHABLE as error:
+    except NO_ANSWER as error:
         text = repr(error).encode()
     try:
         status = msgspec.json.decode(text, type=Status)

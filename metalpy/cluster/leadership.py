@@ -6,13 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import structlog
 from kubernetes.aio.client import ApiClient, ApiException, Configuration, V1Lease, V1ObjectMeta
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
+from metalpy.cluster.api_session import NO_ANSWER
 from metalpy.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _AGAIN_S = 0.5
 """After a renewal that failed: a server that is only there for a moment at a time keeps its leader."""
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 _log = structlog.get_logger()
 
@@ -37,7 +36,7 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
     async def get(self, name: str, namespace: str) -> Any:
         try:
             return await super().get(name, namespace)
-        except _UNREACHABLE as error:
+        except NO_ANSWER as error:
             return False, ApiException(status=0, reason=repr(error))
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
@@ -45,14 +44,14 @@ class _PatientLock(LeaseLock):  # type: ignore[misc] # the client has no types f
         lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:
             await self.api_instance.create_namespaced_lease(namespace, lease)
-        except (ApiException, *_UNREACHABLE):
+        except (ApiException, *NO_ANSWER):
             return False
         return True
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
         try:
             return bool(await super().update(name, namespace, updated_record))
-        except _UNREACHABLE:
+        except NO_ANSWER:
             return False
 
 
