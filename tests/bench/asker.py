@@ -19,7 +19,7 @@ from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.bench.flat_asker import ANSWERED, ASKED, REPEAT_S, address, be_patient, frames, mac_of, opened, request
+from tests.bench.flat_asker import ANSWERED, ASKED, REPEAT_S, address, frames, mac_of, opened, patiently, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,9 +62,18 @@ def ask(interface: str, many: int, outstanding: int, seconds: float, looks: int)
     answer = bytearray(128)
     now, note = time.perf_counter_ns, taken_ns.append
     with opened("arp", interface, REPEAT_S) as wire:
-        send, receive = wire.send, _receiver(wire, answer, looks)
+        send = wire.send
         on_their_way: deque[tuple[int, bytes]] = deque()
         started, ended = on_their_way.append, on_their_way.popleft
+
+        def ask_again() -> None:
+            nonlocal repeated
+            late = [asked, *(each for _, each in on_their_way)]
+            repeated += len(late)
+            for each in late:
+                send(each)
+
+        receive = patiently(_receiver(wire, answer, looks), ask_again, interface)
         begin = current = now()
         end = begin + int(seconds * 1e9)
         while current < end:
@@ -74,18 +83,9 @@ def ask(interface: str, many: int, outstanding: int, seconds: float, looks: int)
                 if len(on_their_way) < outstanding:
                     continue
                 sent, asked = ended()
-                while True:
-                    try:
-                        receive()
-                    except BlockingIOError:
-                        be_patient(interface, (now() - sent) / 1e9)
-                        late = [asked, *(each for _, each in on_their_way)]
-                        repeated += len(late)
-                        for each in late:
-                            send(each)
-                    else:
-                        if answer[_ANSWERED] == asked[_ASKED]:  # hosts have other things to say too
-                            break
+                receive()
+                while answer[_ANSWERED] != asked[_ASKED]:  # hosts have other things to say too
+                    receive()
                 current = now()
                 note(current - sent)
                 if current >= end:

@@ -18,8 +18,13 @@ import socket
 import struct
 import sys
 import time
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ETHERTYPES = {"arp": 0x0806, "ndp": 0x86DD, "nud": 0x86DD}
 ASKED = {"arp": slice(38, 42), "ndp": slice(62, 78), "nud": slice(62, 78)}
@@ -73,21 +78,31 @@ def frames(protocol: str, interface: str, many: int) -> list[bytes]:
 @functools.cache
 def answering_host(protocol: str, interface: str, many: int) -> bytes:
     """Wait until the first request is answered, and give the MAC of who does; once for each interface."""
-    first, begin = frames(protocol, interface, many)[0], time.monotonic()
+    first, until_s = frames(protocol, interface, many)[0], time.monotonic() + PATIENCE_S
     with opened(protocol, interface, 0.1) as wire:
-        while True:
+        while time.monotonic() < until_s:
             wire.send(first)
             with contextlib.suppress(BlockingIOError):
                 answer = wire.recv(128)
                 if answer[ANSWERED[protocol]] == first[ASKED[protocol]]:
                     return answer[6:12]
-            be_patient(interface, time.monotonic() - begin)
+    raise TimeoutError(f"no answer over {interface} within {PATIENCE_S} s")
 
 
-def be_patient(interface: str, waited_s: float) -> None:
-    """Raise `TimeoutError` once it has been waited too long for an answer."""
-    if waited_s > PATIENCE_S:
-        raise TimeoutError(f"no answer over {interface} within {PATIENCE_S} s")
+def patiently(receive: Callable[[], object], ask_again: Callable[[], None], interface: str) -> Callable[[], None]:
+    """Give a way to receive that asks again whenever nothing came for `REPEAT_S`, and gives up after `PATIENCE_S`."""
+
+    def received() -> None:
+        for _ in range(PATIENCE_S // REPEAT_S):
+            try:
+                receive()
+            except BlockingIOError:
+                ask_again()
+            else:
+                return
+        raise TimeoutError(f"nothing came over {interface} for {PATIENCE_S} s")
+
+    return received
 
 
 def opened(protocol: str, interface: str, patience_s: float) -> socket.socket:
@@ -110,22 +125,22 @@ def ask(protocol: str, interface: str, many: int, seconds: float) -> dict[str, f
     repeated = 0
     now = time.perf_counter_ns
     with opened(protocol, interface, REPEAT_S) as wire:
-        send, receive, note = wire.send, wire.recv_into, taken_ns.append
+        send, note = wire.send, taken_ns.append
+
+        def ask_again() -> None:
+            nonlocal repeated
+            repeated += 1
+            send(frame)
+
+        receive = patiently(partial(wire.recv_into, answer), ask_again, interface)
         begin = last = now()
         end = begin + int(seconds * 1e9)
         while last < end:
             for frame in requests:
                 send(frame)
-                while True:
-                    try:
-                        receive(answer)
-                    except BlockingIOError:
-                        be_patient(interface, (now() - last) / 1e9)
-                        repeated += 1
-                        send(frame)
-                    else:
-                        if answer[answered] == frame[asked]:  # IPv6 hosts have other things to say too
-                            break
+                receive()
+                while answer[answered] != frame[asked]:  # IPv6 hosts have other things to say too
+                    receive()
                 current = now()
                 note(current - last)
                 last = current
