@@ -110,7 +110,7 @@ NAME = "api.front.example"
 
 
 def test_leader_follows_its_cluster_to_another_authority(tmp_path: Path) -> None:
-    first, second = _authority(tmp_path / "first"), _authority(tmp_path / "second")
+    first, second = Authority(tmp_path / "first"), Authority(tmp_path / "second")
     front, good = first.server("front", [f"DNS:{NAME}"]), tmp_path / "ca.crt"
     good.write_bytes(first.pair.certificate.read_bytes())
     flags = (f"--tls-sni-cert-key={front.certificate},{front.key}:{NAME}",)
@@ -123,20 +123,13 @@ def test_leader_follows_its_cluster_to_another_authority(tmp_path: Path) -> None
         site.await_addresses("a", "10.206.65.234")
 
         api.stop(crash=True)
-        other = second.server("front", [f"DNS:{NAME}"])
-        front.certificate.write_bytes(other.certificate.read_bytes())
-        front.key.write_bytes(other.key.read_bytes())
+        front.become(second.server("front", [f"DNS:{NAME}"]))
         api.start()
         site.service("b")
         good.write_bytes(second.pair.certificate.read_bytes())
 
         site.await_addresses("b", "10.206.65.235")
         assert leader.process.poll() is None
-
-
-def _authority(directory: Path) -> Authority:
-    directory.mkdir()
-    return Authority(directory)
 
 
 def _by_name(api: ControlPlane, authority: Path) -> str:

@@ -43,11 +43,17 @@ class Pair:
     certificate: Path
     key: Path
 
+    def become(self, other: Pair) -> None:
+        """Put another certificate and its key into these files, as who renews them does."""
+        self.certificate.write_bytes(other.certificate.read_bytes())
+        self.key.write_bytes(other.key.read_bytes())
+
 
 class Authority:
     """Signs certificates with a key of its own, all in one directory. Raises `LabError` if openssl cannot."""
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
         self._directory = directory
         self._config = directory / "openssl.cnf"
         self._config.write_text(_CONFIG, encoding="ascii")

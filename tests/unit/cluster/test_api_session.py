@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import certifi
 import pytest
-from aiohttp import web
 
 from metalpy.cluster import credentials, home
 from metalpy.cluster.api_session import LONGEST_LINE, ApiError, ApiSession
@@ -20,58 +18,13 @@ from metalpy.cluster.credentials import Reading, proxy_for
 from metalpy.cluster.traffic import Uncounted
 from metalpy.errors import ClusterError
 from tests.unit.cluster.kubeconfigs import kubeconfig
+from tests.unit.cluster.servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _TCP = Path("/proc/self/net/tcp")
 _ESTABLISHED, _KEEPALIVE_TIMER = "01", "02"
-
-
-class Server:
-    """Answers `/version` and takes down who asked; of a watch it sends the head only, and `line` if there is one."""
-
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-        """Of those who were answered."""
-        self.refused = ""
-        self.line = b""
-        self.port = 0
-        self.is_watched = asyncio.Event()
-        self._ends = asyncio.Event()
-
-    async def version(self, request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "")
-        if self.refused and token == self.refused:
-            return web.json_response({"reason": "Unauthorized", "message": "Unauthorized"}, status=401)
-        self.tokens.append(token)
-        return web.json_response({"major": "1"})
-
-    async def watch(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        self.is_watched.set()
-        await response.write(self.line)
-        await self._ends.wait()
-        return response
-
-    async def elsewhere(self, request: web.Request) -> web.Response:
-        return web.Response(status=int(request.match_info["status"]), headers={"Location": "/version"})
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[None]:
-        app = web.Application()
-        app.add_routes([web.get("/version", self.version), web.get("/watch", self.watch)])
-        app.add_routes([web.route("*", "/elsewhere/{status}", self.elsewhere)])
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.port = runner.addresses[0][1]
-        try:
-            yield
-        finally:
-            self._ends.set()
-            await runner.cleanup()
 
 
 @pytest.fixture
@@ -124,7 +77,7 @@ async def shown(server: Server, path: Path) -> str:
     """Ask the server something, and tell what it was shown."""
     async with await ApiSession.open(path, Uncounted()) as session:
         await session.get("/version")
-    return server.tokens[-1]
+    return server.answered[-1]
 
 
 async def test_token_of_a_file_ends_before_the_end_of_the_line(server: Server, tmp_path: Path) -> None:
@@ -148,7 +101,7 @@ async def test_token_of_a_file_is_read_again_when_it_is_refused(
             await session.get("/version")
         token.write_text("second\n")
         await session.get("/version")
-        assert server.tokens == ["Bearer first", "Bearer second"]
+        assert server.answered == ["Bearer first", "Bearer second"]
 
         server.refused = "Bearer second"
         token.unlink()
@@ -181,7 +134,7 @@ async def test_program_is_asked_again_for_a_token_that_is_refused_but_not_for_ea
         with pytest.raises(ApiError, match="401 Unauthorized"):
             await session.get("/version")
 
-    assert server.tokens == ["Bearer x", *["Bearer xx"] * 8]
+    assert server.answered == ["Bearer x", *["Bearer xx"] * 8]
 
 
 NO_KUBECONFIG = ["", "a: [", "[1]", "hello", "a: b"]
